@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,7 @@ from matinee.indexes.scoring import Rows, nearest_rows
 
 K = 10
 BATCH = 64
-TARGET, SPARE = 0.98, 0.003
+TARGET, SPARE = 0.98, 0.006
 """Recall that is aimed at, and what is asked for beyond it on the queries that choose efforts."""
 SHARES = (0.01, 0.1, 0.3, 0.6)
 CHOOSING = 0.1
@@ -57,7 +58,8 @@ def recall(found: Rows, true: Rows) -> float:
 
 def least(reached: Callable[[int], float]) -> int:
     """The least effort of the grid that reaches the target, or the greatest."""
-    return next((effort for effort in GRID if reached(effort) >= TARGET + SPARE), GRID[-1])
+    index = bisect_left(GRID, True, key=lambda effort: reached(effort) >= TARGET + SPARE)
+    return GRID[min(index, len(GRID) - 1)]
 
 
 def alone(index: Any, mask: Mask, effort: int) -> Search:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
 from matinee.indexes.base import Kind, Mask, Vectors
-from matinee.indexes.inverted_subset import Cells, InvertedSubset, search_rows
+from matinee.indexes.inverted_subset import HALF_SLACK, SINGLE_SLACK, Cells, InvertedSubset, search_rows
 from matinee.indexes.packed_mask import PackedMask
 from matinee.indexes.row_subset import RowSubset
 from matinee.indexes.scoring import Rows
@@ -133,7 +133,7 @@ class FaissIndex(Approximate):
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""
-        return self._search(queries, k, self._parameters(k, effort))
+        return search_rows(self._index, queries, k, self._parameters(k, effort))
 
     def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: PackedMask) -> Rows | None:
         """See `Approximate.filtered_candidates`; by inverted lists only."""
@@ -141,7 +141,8 @@ class FaissIndex(Approximate):
             return None
         selector = self._faiss.IDSelectorBitmap(allowed.words.view(np.uint8))
         effort = min(effort, int(self._index.nlist))
-        return self._search(queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector))
+        slack = SINGLE_SLACK if self.config.codes == "float32" else HALF_SLACK
+        return search_rows(self._index, queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector), slack)
 
     def subset_bytes(self, count: int) -> int | None:
         """See `Approximate.subset_bytes`; of inverted lists only."""
@@ -156,9 +157,6 @@ class FaissIndex(Approximate):
     @cached_property
     def _cells(self) -> Cells:
         return Cells.of(self._index)
-
-    def _search(self, queries: Vectors, k: int, parameters: Any) -> Rows:
-        return search_rows(self._index, queries, k, parameters)
 
     def _parameters(self, k: int, effort: int) -> Any:
         if self.config.variant == "flat":

@@ -52,14 +52,14 @@ class _Filter:
     """
 
     owner: object
-    rows: tuple[Words, int, RowSubset | None]
+    rows: tuple[Words, int, Gathered | None]
     uses: int = 0
     busy: bool = False
 
     @property
     def nbytes(self) -> int:
-        words, _, subset = self.rows
-        return words.nbytes + (0 if subset is None else subset.nbytes)
+        words, _, gathered = self.rows
+        return words.nbytes + (0 if gathered is None else gathered.subset.nbytes)
 
 
 class FilterCache:
@@ -86,6 +86,14 @@ class FilterCache:
         with self._lock:
             return sum(one.rows[2] is not None for one in self._filters)
 
+    def latest(self, owner: object, mask: PackedMask) -> Gathered | None:
+        """What `gathered` returns, if this very mask was the last that it was asked for; it takes no lock."""
+        for one in self._filters[-1:]:
+            words, _, gathered = one.rows
+            if words is mask.words and one.owner is owner:
+                return gathered
+        return None
+
     def gathered(
         self, owner: object, mask: PackedMask, queries: int, enough: int, size: int, gather: Callable[[], RowSubset]
     ) -> Gathered | None:
@@ -102,11 +110,11 @@ class FilterCache:
         if size + mask.words.nbytes > self.max_bytes:
             return None
         with self._lock:
-            filters = [one for one in reversed(self._filters) if one.owner == owner]
+            filters = [one for one in reversed(self._filters) if one.owner is owner]
         none = np.zeros(0, dtype=np.int64)
-        match, subset, difference = None, None, none
+        match, held, difference = None, None, none
         for one in filters:
-            words, count, subset = one.rows
+            words, count, held = one.rows
             if abs(count - mask.count) > MAX_DIFFERENCE:
                 continue
             found = none if words is mask.words else differing_rows(words, mask.words, MAX_DIFFERENCE)
@@ -115,19 +123,21 @@ class FilterCache:
                 break
         with self._lock:
             if match is None:
-                match, subset = _Filter(owner, (mask.words, mask.count, None)), None
+                match, held = _Filter(owner, (mask.words, mask.count, None)), None
             elif match in self._filters:  # unless it was evicted in the meantime
                 self._filters.remove(match)
             self._filters.append(match)
             match.uses += queries
             gathers = match.rows[2] is None and not match.busy and match.uses >= enough
             match.busy |= gathers
+            if held is not None and match.rows[2] is held and not len(difference):
+                match.rows = mask.words, mask.count, held  # the same bits; `latest` will know this object
             self._evict()
-        if subset is not None:
+        if held is not None:
             if not len(difference):
-                return Gathered(subset, none, none)
+                return held
             allowed = mask.mask[difference]
-            return Gathered(subset, difference[~allowed], difference[allowed])
+            return Gathered(held.subset, difference[~allowed], difference[allowed])
         return self._gather(match, mask, gather) if gathers else None
 
     def _gather(self, match: _Filter, mask: PackedMask, gather: Callable[[], RowSubset]) -> Gathered:
@@ -135,11 +145,12 @@ class FilterCache:
             subset = gather()
         finally:
             match.busy = False
-        with self._lock:
-            match.rows = mask.words, mask.count, subset
-            self._evict()
         none = np.zeros(0, dtype=np.int64)
-        return Gathered(subset, none, none)
+        gathered = Gathered(subset, none, none)
+        with self._lock:
+            match.rows = mask.words, mask.count, gathered
+            self._evict()
+        return gathered
 
     def _nbytes(self) -> int:
         return sum(one.nbytes for one in self._filters if one.rows[2] is not None)

@@ -19,6 +19,12 @@ from matinee.indexes.scoring import Rows
 
 BLOCK_ROWS = 1 << 14
 """Rows that are gathered at a time; it limits the memory of their single-precision copies."""
+MARGIN = 10
+"""Candidates found beyond those asked for; of equally similar ones the lower rows come first."""
+HALF_SLACK = 2.0**-10
+"""Twice the error of a product of unit vectors, one of them in half precision, for each of the two compared."""
+SINGLE_SLACK = 2.0**-16
+"""The same in single precision, for up to 64 values; of more the error is smaller in practice than its bound."""
 LIST_BYTES = 96
 """What FAISS and the allocator need for an inverted list besides its contents, about."""
 
@@ -100,18 +106,26 @@ class InvertedSubset(RowSubset):
         last = self._last
         if last is None or last[0] != effort:
             last = self._last = effort, self._faiss.SearchParametersIVF(nprobe=min(effort, int(self._index.nlist)))
-        return search_rows(self._index, queries, k, last[1])
+        return search_rows(self._index, queries, k, last[1], HALF_SLACK)
 
 
-def search_rows(index: Any, queries: Vectors, k: int, parameters: Any) -> Rows:
-    """Ids that a FAISS index finds, (n_queries, k), on one thread."""
+def search_rows(index: Any, queries: Vectors, k: int, parameters: Any, slack: float | None = None) -> Rows:
+    """Ids that a FAISS index finds, (n_queries, ≥ k), padded with −1; on one thread.
+
+    Args:
+        slack: find a few more, as many as are at most this much less similar than the k-th; None: none. Reading the
+            full vectors of those few to score them takes a good part of a search.
+    """
     faiss = library("faiss", "FAISS")
     before = faiss.omp_get_max_threads()
     if before > 1:
         faiss.omp_set_num_threads(1)  # applies to this thread only
     try:
-        rows: Rows = index.search(queries, k, params=parameters)[1]
-        return rows
+        scores, rows = index.search(queries, k if slack is None else k + MARGIN, params=parameters)
+        found: Rows = rows
+        if slack is not None and len(queries) == 1:
+            return found[:, : k + int(np.count_nonzero(scores[0, k:] >= scores[0, k - 1] - slack))]
+        return found
     finally:
         if before > 1:
             faiss.omp_set_num_threads(before)

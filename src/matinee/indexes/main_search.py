@@ -19,7 +19,7 @@ EXACT_ROWS = 16
 MAX_CANDIDATES = 1 << 20
 """Maximum number of candidates fetched at a time, over all queries of a batch; it limits memory."""
 MARGIN = 10
-"""Additional candidates fetched under a filter; of equal vectors the lower rows come first."""
+"""Additional candidates fetched where a filter is applied to them afterwards."""
 GATHER_ROWS = 1 << 16
 """Number of rows of an index from which rows of filters are gathered; before, that saves little."""
 EXACT_USES = 2
@@ -36,13 +36,14 @@ class MainPart:
         main: their vectors.
         approximate: search structure over them; None: search exactly.
         filters: gathered rows of filters, of other indexes as well.
-        token: by which the cache tells these rows from those of other indexes.
+        exact, lists: by which the cache tells these rows, as they are and in lists, from those of other indexes.
     """
 
     main: ExactIndex
     approximate: Approximate | None
     filters: FilterCache
-    token: object = field(default_factory=object)
+    exact: object = field(default_factory=object)
+    lists: object = field(default_factory=object)
 
     def nearest(self, queries: Vectors, k: int, mask: PackedMask | None) -> tuple[Rows, Similarities]:
         """Like `ExactIndex.nearest`, but with the approximate index or with gathered rows if that is faster.
@@ -75,9 +76,9 @@ class MainPart:
         if mask is None:
             candidates = approximate.candidates(queries, fetch, effort)
         elif (gathered := self._in_lists(approximate, mask, len(queries))) is not None:
-            candidates = candidates_of(gathered, mask, queries, k + MARGIN, effort)
+            candidates = candidates_of(gathered, mask, queries, k, effort)
         else:
-            candidates = _filtered(approximate, queries, fetch, min(k + MARGIN, n), effort, mask)
+            candidates = _filtered(approximate, queries, fetch, k, effort, mask)
         return self._completed(queries, k, mask, *rescore(self.main.matrix, queries, candidates, k))
 
     def _completed(
@@ -96,21 +97,24 @@ class MainPart:
         if mask is None or n < GATHER_ROWS or not 0 < mask.count < FEW_ROWS * n:
             return self.main.nearest(queries, k, None if mask is None else mask.mask)
         matrix = self.main.matrix
+        if gathered := self.filters.latest(self.exact, mask):
+            return padded(*rescore(matrix, queries, candidates_of(gathered, mask, queries, k, 0), k), k)
         size = GatheredRows.size(mask.count, self.main.dim)
         gathered = self.filters.gathered(
-            (self.token, "exact"), mask, len(queries), EXACT_USES, size, lambda: GatheredRows(matrix, mask.mask)
+            self.exact, mask, len(queries), EXACT_USES, size, lambda: GatheredRows(matrix, mask.mask)
         )
         if gathered is None:
             return self.main.nearest(queries, k, mask.mask)
-        candidates = candidates_of(gathered, mask, queries, k, 0)
-        return padded(*rescore(matrix, queries, candidates, k), k)
+        return padded(*rescore(matrix, queries, candidates_of(gathered, mask, queries, k, 0), k), k)
 
     def _in_lists(self, approximate: Approximate, mask: PackedMask, queries: int) -> Gathered | None:
+        if gathered := self.filters.latest(self.lists, mask):
+            return gathered
         size = approximate.subset_bytes(mask.count)
         if size is None or len(self.main) < GATHER_ROWS:
             return None
         return self.filters.gathered(
-            (self.token, "lists"),
+            self.lists,
             mask,
             queries,
             mask.count // ROWS_PER_USE,
@@ -130,9 +134,9 @@ def candidates_of(gathered: Gathered, mask: PackedMask, queries: Vectors, k: int
     return candidates
 
 
-def _filtered(approximate: Approximate, queries: Vectors, fetch: int, few: int, effort: int, mask: PackedMask) -> Rows:
+def _filtered(approximate: Approximate, queries: Vectors, fetch: int, k: int, effort: int, mask: PackedMask) -> Rows:
     """Allowed rows near each query: by an index that filters while it searches, else by fetching more of them."""
-    filtered = approximate.filtered_candidates(queries, few, effort, mask)
+    filtered = approximate.filtered_candidates(queries, k, effort, mask)
     if filtered is not None:
         return filtered
     candidates = approximate.candidates(queries, fetch, effort)

@@ -25,7 +25,7 @@ class RowSubset(ABC):
 
     @abstractmethod
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
-        """Rows of the whole matrix near each query, (n_queries, m), padded with −1.
+        """Rows of the whole matrix near each query, (n_queries, m), padded with −1; at least k if so many are found.
 
         Args:
             queries: (n_queries, dim) unit vectors.

@@ -183,7 +183,7 @@ class UpdatableIndex:
             mask = state.main.mask(allowed)
             return PackedMask.of(mask if alive is None else mask & alive)
 
-        return self._frozen.packed(allowed, state.part.token, alive, pack)
+        return self._frozen.packed(allowed, state.part, alive, pack)
 
     def add(self, items: Items, vectors: Vectors) -> None:
         """See `VectorIndex.add`."""
