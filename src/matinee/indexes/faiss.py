@@ -133,7 +133,7 @@ class FaissIndex(Approximate):
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""
-        return search_rows(self._index, queries, k, self._parameters(k, effort))
+        return search_rows(self._faiss, self._index, queries, k, self._parameters(k, effort))
 
     def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: PackedMask) -> Rows | None:
         """See `Approximate.filtered_candidates`; by inverted lists only."""
@@ -142,7 +142,9 @@ class FaissIndex(Approximate):
         selector = self._faiss.IDSelectorBitmap(allowed.words.view(np.uint8))
         effort = min(effort, int(self._index.nlist))
         slack = SINGLE_SLACK if self.config.codes == "float32" else HALF_SLACK
-        return search_rows(self._index, queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector), slack)
+        return search_rows(
+            self._faiss, self._index, queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector), slack
+        )
 
     def subset_bytes(self, count: int) -> int | None:
         """See `Approximate.subset_bytes`; of inverted lists only."""

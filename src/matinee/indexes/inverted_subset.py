@@ -106,17 +106,17 @@ class InvertedSubset(RowSubset):
         last = self._last
         if last is None or last[0] != effort:
             last = self._last = effort, self._faiss.SearchParametersIVF(nprobe=min(effort, int(self._index.nlist)))
-        return search_rows(self._index, queries, k, last[1], HALF_SLACK)
+        return search_rows(self._faiss, self._index, queries, k, last[1], HALF_SLACK)
 
 
-def search_rows(index: Any, queries: Vectors, k: int, parameters: Any, slack: float | None = None) -> Rows:
+def search_rows(faiss: Any, index: Any, queries: Vectors, k: int, parameters: Any, slack: float | None = None) -> Rows:
     """Ids that a FAISS index finds, (n_queries, ≥ k), padded with −1; on one thread.
 
     Args:
+        faiss: the library.
         slack: find a few more, as many as are at most this much less similar than the k-th; None: none. Reading the
             full vectors of those few to score them takes a good part of a search.
     """
-    faiss = library("faiss", "FAISS")
     before = faiss.omp_get_max_threads()
     if before > 1:
         faiss.omp_set_num_threads(1)  # applies to this thread only
