@@ -1,6 +1,7 @@
 """Vector indexes: recall@10 against queries a second, with and without filters; building, memory and files.
 
     python benchmarks/retrieval.py [--large] [--unclustered] [--items N --dim D] [--seed 0] [--only faiss hnsw]
+    python benchmarks/retrieval.py --large --filters  # new and repeated filters beside FAISS alone (filters.py)
 
 60,000 vectors of 128 values, or with `--large` 1,000,000 of 64, around centres; coordinates fall off as those of text
 and image vectors do. Such clusters favour inverted lists (ivf). `--unclustered` draws one cloud instead, which is
@@ -220,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="1,000,000 × 64 instead of 60,000 × 128")
     parser.add_argument("--unclustered", action="store_true")
+    parser.add_argument("--filters", action="store_true", help="only searches under filters, by lists and exactly")
     parser.add_argument("--items", type=int)
     parser.add_argument("--dim", type=int)
     parser.add_argument("--seed", type=int, default=0)
@@ -251,6 +253,14 @@ def main() -> None:
         del drawn
         vectors = np.load(folder / "vectors.npy", mmap_mode="r").view(np.ndarray)
         exact = build_index("exact", np.arange(n), vectors)
+        if options.filters:
+            from filters import filters  # needs FAISS
+
+            ivf = build_index("faiss", np.arange(n), vectors, seed=options.seed, variant="ivf", threads=2)
+            with threadpool_limits(1):
+                filters([ivf, exact], vectors, trial, queries, options.seed)
+            print(f"load average at the end {os.getloadavg()[0]:.1f}\n\n{ANCHORS}")
+            return
         rng = np.random.default_rng(options.seed + 1)
         masks = {share: None if share == 1 else rng.random(n) < share for share in SHARES}
         truths = {share: exact.search(queries, K, mask).items for share, mask in masks.items()}

@@ -292,6 +292,12 @@ class Settings(BaseSettings):
         "matinee", min_length=1, description="Registered model of MLflow whose versions are the snapshots."
     )
     answer_cache: int = Field(32 << 20, ge=0, description="Bytes of a worker's response cache; 0 disables it.")
+    filter_cache: int = Field(
+        128 << 20,
+        ge=0,
+        description="Bytes of a worker's copies of the vectors that a repeated filter allows, in indexes of 65,536 "
+        "vectors and more; 0 disables them.",
+    )
 
     @property
     def snapshots_dir(self) -> Path:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from index_support import FACTORIES, Factory, assert_sound, cosines, random_vectors, recall
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes import VectorIndex
-from matinee.indexes.base import Items, Vectors
+from matinee.indexes import VectorIndex, main_search
+from matinee.indexes.base import Items, Vectors, frozen_mask
 
 DIM = 8
 COSTLY = ("elasticsearch", "elasticsearch-hnsw", "pgvector-hnsw")
@@ -238,6 +238,35 @@ def test_a_filter_far_from_the_query_never_returns_too_few(make: Make) -> None:
             allowed[3 * far[:count]] = True
             found = index.search(vectors[query : query + 1], 10, allowed)
             assert_sound(found, vectors[query : query + 1], 10, numbers(1500), vectors, allowed, False)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_filter_asked_for_again_answers_as_at_first(
+    make: Make, factory: Factory, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main_search, "GATHER_ROWS", 0)
+    monkeypatch.setattr(main_search, "ROWS_PER_USE", 100)
+    vectors, queries = random_vectors(900, DIM, clusters=9), random_vectors(6, DIM, seed=1, clusters=9)
+    index = make(vectors)
+    rng = np.random.default_rng(0)
+    allowed = rng.random(2700) < share
+    first = index.search(queries, 5, allowed)
+    for _ in range(4):
+        again = index.search(queries, 5, allowed)
+        assert again.items.tolist() == first.items.tolist()
+        assert again.similarities.tolist() == first.similarities.tolist()
+    frozen = frozen_mask(allowed)
+    for step in range(6):  # the filter and the index change, a few rows at a time and then many
+        count = 2 if step < 4 else 100
+        flipped = 3 * rng.integers(0, 900, count)
+        allowed[flipped] = ~allowed[flipped]
+        gone = numbers(900)[[10 + step]]
+        index.delete(gone)
+        known = np.setdiff1d(numbers(900), numbers(11 + step)[10:])
+        for mask in (allowed, frozen):
+            found = index.search(queries, 5, mask)
+            assert_sound(found, queries, 5, known, vectors[known // 3], mask, factory.exact)
+            assert index.search(queries, 5, mask).items.tolist() == found.items.tolist()
 
 
 @pytest.mark.parametrize("allowed", [np.ones(9), np.ones(9, dtype=np.int64), np.ones((3, 3), dtype=np.bool_)])

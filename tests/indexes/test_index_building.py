@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from index_support import assert_sound, make_index, random_vectors, recall
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes import ExactIndex, UpdatableIndex, available_kinds, build_index, updatable
+from matinee.indexes import ExactIndex, UpdatableIndex, available_kinds, build_index, main_search
 from matinee.indexes.updatable import DELTA_ROWS
 
 ITEMS = np.arange(3000, dtype=np.int64)
@@ -167,7 +167,7 @@ def test_numbers_that_no_item_has(unknown: int) -> None:
 def test_a_large_batch_is_searched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     index = make_index("faiss", ITEMS, VECTORS, variant="ivf")
     whole = index.search(QUERIES, 20)
-    monkeypatch.setattr(updatable, "MAX_CANDIDATES", 300)
+    monkeypatch.setattr(main_search, "MAX_CANDIDATES", 300)
     parts = index.search(QUERIES, 20)
     assert parts.items.tolist() == whole.items.tolist()
     assert parts.similarities.tolist() == whole.similarities.tolist()

@@ -32,6 +32,7 @@ from matinee.engine.types import Ages
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
 from matinee.engine.user_overlays import NOTHING, HeldUser, UserOverlays
 from matinee.errors import UnknownModelError, UnknownUserError
+from matinee.indexes.filter_cache import FilterCache
 from matinee.models.base import Model, Query
 from matinee.remote.opening import open_recommender
 from matinee.remote.recommender import State as Served
@@ -194,7 +195,7 @@ class Runtime:
             snapshot.catalog,
             self._served_models(snapshot.catalog, -1),
             Stats.of(snapshot).grown(len(snapshot.catalog)),
-            UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
+            UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT), FilterCache(settings.filter_cache)),
             Rerankers(snapshot.ratings.counts, lambda: snapshot.star_scale),
             MissingVectors(),
         )

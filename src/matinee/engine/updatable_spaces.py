@@ -17,6 +17,7 @@ from matinee.engine.content_places import ContentPlaces
 from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes import ExactIndex, available_kinds, load_index
 from matinee.indexes.base import VectorIndex
+from matinee.indexes.filter_cache import FilterCache
 from matinee.indexes.recall_check import Probes, proven
 from matinee.indexes.updatable import UpdatableIndex
 from matinee.models.base import Model
@@ -42,13 +43,18 @@ class UpdatableSpace:
 
     Searches take the movies in service as a mask, so that rows of movies removed, or newer than the caller's catalog,
     never come.
+
+    Args:
+        filters: see `UpdatableIndex`; shared by the indexes of the space.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, filters: FilterCache | None = None) -> None:
         self.space = space
+        self._filters = FilterCache() if filters is None else filters
         self._lock = threading.Lock()
         # A snapshot's vectors are of length 1, and sealed: checking them would read them all.
-        self._exact = UpdatableIndex(ExactIndex.trusted(space.rows, np.ascontiguousarray(space.vectors)))
+        vectors = np.ascontiguousarray(space.vectors)
+        self._exact = UpdatableIndex(ExactIndex.trusted(space.rows, vectors), filters=self._filters)
         self._probes: Probes | None = None
         self._others: dict[str, VectorIndex] = {}
         self._kinds = ("exact", *sorted(set(space.stored) & set(available_kinds())))
@@ -79,7 +85,9 @@ class UpdatableSpace:
 
     def _open(self, kind: str) -> VectorIndex:
         space = self.space
-        loaded = load_index(space.stored[kind], items=space.rows, vectors=space.vectors, kind=kind)
+        loaded = load_index(
+            space.stored[kind], items=space.rows, vectors=space.vectors, kind=kind, filters=self._filters
+        )
         index = None
         if not loaded.given_up:
             if self._probes is None:
@@ -176,10 +184,18 @@ def _apply(index: VectorIndex, put: Mapping[int, Floats | None]) -> None:
 
 
 class UpdatableSpaces:
-    """All spaces of a snapshot, following the store. `change_*` are called by one thread at a time."""
+    """All spaces of a snapshot, following the store. `change_*` are called by one thread at a time.
 
-    def __init__(self, spaces: Mapping[str, Space], content: Model[Any] | None = None) -> None:
-        self._spaces = {name: UpdatableSpace(space) for name, space in spaces.items()}
+    Args:
+        content: the content model, so that the spaces of content follow.
+        filters: see `UpdatableIndex`; shared by all indexes of all spaces.
+    """
+
+    def __init__(
+        self, spaces: Mapping[str, Space], content: Model[Any] | None = None, filters: FilterCache | None = None
+    ) -> None:
+        filters = FilterCache() if filters is None else filters
+        self._spaces = {name: UpdatableSpace(space, filters) for name, space in spaces.items()}
         space = spaces.get(CONTENT)
         self._places = None
         if content is not None and content.item_vectors is not None and space is not None:

@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.errors import IndexFileError, MatineeError
 from matinee.indexes.base import Kind, Mask, Vectors
+from matinee.indexes.packed_mask import PackedMask
+from matinee.indexes.row_subset import RowSubset
 from matinee.indexes.scoring import Rows, nearest_rows, rescore
 
 SAMPLE = 128
@@ -121,17 +123,31 @@ class Approximate(ABC):
             effort: see the class, ≥ 1.
         """
 
-    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: Mask) -> Rows | None:
+    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: PackedMask) -> Rows | None:
         """Like `candidates`, of the allowed rows only; None if this kind cannot leave rows out while it searches.
 
         Args:
             queries: (n_queries, dim) unit vectors.
             k: 1..n.
             effort: see the class, ≥ 1; the lower the share of allowed rows, the more is needed.
-            allowed: (n,) rows that may come.
+            allowed: over (n,) rows, those that may come.
         """
         del queries, k, effort, allowed
         return None
+
+    def subset_bytes(self, count: int) -> int | None:
+        """Memory that `subset` takes for so many rows; None if this kind has none."""
+        del count
+        return None
+
+    def subset(self, vectors: Vectors, mask: Mask) -> RowSubset:
+        """The rows of a mask, gathered in the same structure, so that a search takes the same effort.
+
+        Args:
+            vectors: (n, dim), the vectors it was built over.
+            mask: (n,) rows to gather.
+        """
+        raise NotImplementedError
 
     @property
     @abstractmethod

@@ -81,7 +81,7 @@ class VectorIndex(Protocol):
             queries: (n_queries, dim); normalized to length 1 here.
             k: number of items, ≥ 1; capped at the number of items in the index.
             allowed: bool by item number; items beyond its end are not allowed; None: all. If k allowed items exist, k
-                are returned, whatever the kind of index.
+                are returned, whatever the kind of index. One of `frozen_mask` is recognized when it is given again.
 
         Raises:
             InvalidInputError: vectors of the wrong length, zero, NaN or infinite; k < 1.
@@ -243,6 +243,17 @@ def check_mask(allowed: Mask) -> Mask:
     if allowed.dtype != np.bool_ or allowed.ndim != 1:
         raise InvalidInputError("A mask must be a one-dimensional array of booleans, by item number.")
     return allowed
+
+
+def frozen_mask(allowed: Mask) -> Mask:
+    """A copy of a mask that nobody can change, so that an index that is given it again need not read it again.
+
+    It is an array over a `bytes` object, which NumPy cannot make writable.
+
+    Raises:
+        InvalidInputError: not a one-dimensional array of booleans.
+    """
+    return np.frombuffer(check_mask(allowed).tobytes(), dtype=np.bool_)
 
 
 def check_k(k: int) -> int:

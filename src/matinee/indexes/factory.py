@@ -10,6 +10,7 @@ from matinee.errors import IndexFileError, InvalidInputError
 from matinee.indexes.approximate import Recipe
 from matinee.indexes.base import Items, Vectors
 from matinee.indexes.exact import ExactIndex
+from matinee.indexes.filter_cache import FilterCache
 from matinee.indexes.kinds import build_approximate, class_of, config_of, known_kind
 from matinee.indexes.storage import AGAIN, STRUCTURE, check_file, digest, read_description
 from matinee.indexes.updatable import UpdatableIndex
@@ -39,7 +40,9 @@ def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **conf
     return UpdatableIndex(main, build_approximate(recipe, main), recipe)
 
 
-def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None = None) -> UpdatableIndex:
+def load_index(
+    folder: Path, *, items: Items, vectors: Vectors, kind: str | None = None, filters: FilterCache | None = None
+) -> UpdatableIndex:
     """Open an index written by `save`, after verifying its hash; memory-mapped if its library supports it.
 
     Args:
@@ -47,6 +50,7 @@ def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None
         items: int64, (n,), the catalog rows that it must contain.
         vectors: (n, dim), their vectors.
         kind: the expected kind; None: any.
+        filters: see `UpdatableIndex`.
 
     Raises:
         IndexFileError: missing, truncated, altered, of another kind or format, or built over other items or vectors.
@@ -75,14 +79,14 @@ def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None
         description.seed,
     )
     if recipe.config is None or len(main) == 0:
-        return UpdatableIndex(main, None, recipe)
+        return UpdatableIndex(main, None, recipe, filters)
     if description.effort is None:
-        return UpdatableIndex(main, None, replace(recipe, given_up=True))
+        return UpdatableIndex(main, None, replace(recipe, given_up=True), filters)
     if description.structure is None and not recipe.config.derived:
         raise IndexFileError(f"The index in {folder} lacks its search structure.", AGAIN)
     if description.structure is None:
-        return UpdatableIndex(main, build_approximate(recipe, main), recipe)
+        return UpdatableIndex(main, build_approximate(recipe, main), recipe, filters)
     path = folder / STRUCTURE
     check_file(path, description.structure)
     read = class_of(description.kind).read(path, recipe.config, description.seed, (len(main), main.dim))
-    return UpdatableIndex(main, read.with_effort(description.effort), recipe)
+    return UpdatableIndex(main, read.with_effort(description.effort), recipe, filters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -10,6 +11,9 @@ from pydantic import Field
 
 from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
 from matinee.indexes.base import Kind, Mask, Vectors
+from matinee.indexes.inverted_subset import HALF_SLACK, SINGLE_SLACK, Cells, InvertedSubset, search_rows
+from matinee.indexes.packed_mask import PackedMask
+from matinee.indexes.row_subset import RowSubset
 from matinee.indexes.scoring import Rows
 
 Variant = Literal["flat", "hnsw", "ivf"]
@@ -72,7 +76,7 @@ class FaissIndex(Approximate):
         self.config, self.seed = config, seed
         given = {"flat": 1, "hnsw": config.ef_search, "ivf": config.nprobe}[config.variant]
         self.effort = given or self.efforts[-1]
-        self.growth = 0.6 if config.variant == "ivf" else 0.3  # a graph's queue also is never shorter than k
+        self.growth = 0.45 if config.variant == "ivf" else 0.3  # a graph's queue also is never shorter than k
 
     @classmethod
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
@@ -129,28 +133,32 @@ class FaissIndex(Approximate):
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""
-        return self._search(queries, k, self._parameters(k, effort))
+        return search_rows(self._faiss, self._index, queries, k, self._parameters(k, effort))
 
-    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: Mask) -> Rows | None:
+    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: PackedMask) -> Rows | None:
         """See `Approximate.filtered_candidates`; by inverted lists only."""
         if self.config.variant != "ivf":
             return None
-        bits = np.packbits(allowed, bitorder="little")
-        selector = self._faiss.IDSelectorBitmap(bits)
+        selector = self._faiss.IDSelectorBitmap(allowed.words.view(np.uint8))
         effort = min(effort, int(self._index.nlist))
-        return self._search(queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector))
+        slack = SINGLE_SLACK if self.config.codes == "float32" else HALF_SLACK
+        return search_rows(
+            self._faiss, self._index, queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector), slack
+        )
 
-    def _search(self, queries: Vectors, k: int, parameters: Any) -> Rows:
-        faiss = self._faiss
-        before = faiss.omp_get_max_threads()
-        if before > 1:
-            faiss.omp_set_num_threads(1)  # applies to this thread only
-        try:
-            rows: Rows = self._index.search(queries, k, params=parameters)[1]
-            return rows
-        finally:
-            if before > 1:
-                faiss.omp_set_num_threads(before)
+    def subset_bytes(self, count: int) -> int | None:
+        """See `Approximate.subset_bytes`; of inverted lists only."""
+        if self.config.variant != "ivf":
+            return None
+        return InvertedSubset.size(count, int(self._index.d), int(self._index.nlist))
+
+    def subset(self, vectors: Vectors, mask: Mask) -> RowSubset:
+        """See `Approximate.subset`."""
+        return InvertedSubset(vectors, mask, self._cells)
+
+    @cached_property
+    def _cells(self) -> Cells:
+        return Cells.of(self._index)
 
     def _parameters(self, k: int, effort: int) -> Any:
         if self.config.variant == "flat":

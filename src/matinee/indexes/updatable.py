@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +22,16 @@ from matinee.indexes.base import (
     whole_numbers,
 )
 from matinee.indexes.exact import ExactIndex
+from matinee.indexes.filter_cache import FilterCache
 from matinee.indexes.kinds import build_approximate
-from matinee.indexes.scoring import Rows, Similarities, rescore
+from matinee.indexes.main_search import MainPart
+from matinee.indexes.packed_mask import FrozenMasks, PackedMask
+from matinee.indexes.scoring import Rows, Similarities
 from matinee.indexes.storage import write_index
 
 DELTA_ROWS = 1000
 DELTA_SHARE = 0.1
 """An exact index merges its delta when that has more than both this many rows and this share of the main index."""
-EXACT_ROWS = 16
-"""An approximate search for m candidates costs about as much as scoring this many times m rows exactly."""
-MAX_CANDIDATES = 1 << 20
-"""Maximum number of candidates fetched at a time, over all queries of a batch; it limits memory."""
-MARGIN = 10
-"""Additional candidates fetched under a filter; of equal vectors the lower rows come first."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,23 @@ class _State:
     """An immutable state of the index. A search uses one state; a change replaces it.
 
     Attributes:
+        part: the main index.
         alive: mask of the rows of the main index that were neither deleted nor replaced; None: all.
         delta: items added or replaced since the main index was built.
     """
 
-    main: ExactIndex
-    approximate: Approximate | None
+    part: MainPart
     alive: Mask | None
     delta: ExactIndex
     count: int
+
+    @property
+    def main(self) -> ExactIndex:
+        return self.part.main
+
+    @cached_property
+    def packed_alive(self) -> PackedMask | None:
+        return None if self.alive is None else PackedMask.of(self.alive)
 
     @property
     def changed(self) -> bool:
@@ -85,11 +91,20 @@ class UpdatableIndex:
         main: the vectors; memory maps are not copied until the delta is merged.
         approximate: search structure over the rows of `main`; None: search exactly.
         recipe: how the approximate index was built, so that `save` can rebuild it after changes; None: exact.
+        filters: cache of the rows of filters that are asked for repeatedly; None: one of its own.
     """
 
-    def __init__(self, main: ExactIndex, approximate: Approximate | None = None, recipe: Recipe | None = None) -> None:
+    def __init__(
+        self,
+        main: ExactIndex,
+        approximate: Approximate | None = None,
+        recipe: Recipe | None = None,
+        filters: FilterCache | None = None,
+    ) -> None:
         self._recipe = recipe or Recipe()
-        self._state = _State(main, approximate, None, _empty(main.dim), len(main))
+        self._filters = FilterCache() if filters is None else filters
+        self._frozen = FrozenMasks()
+        self._state = _State(MainPart(main, approximate, self._filters), None, _empty(main.dim), len(main))
         self._changes = threading.Lock()
 
     @property
@@ -105,7 +120,7 @@ class UpdatableIndex:
     @property
     def approximate(self) -> Approximate | None:
         """The search structure of the main index; None if it is searched exactly."""
-        return self._state.approximate
+        return self._state.part.approximate
 
     @property
     def main(self) -> ExactIndex:
@@ -119,14 +134,13 @@ class UpdatableIndex:
 
     def exactly(self) -> UpdatableIndex:
         """The main index, searched exactly; its kind stays."""
-        return UpdatableIndex(self._state.main, None, replace(self._recipe, given_up=True))
+        return UpdatableIndex(self._state.main, None, replace(self._recipe, given_up=True), self._filters)
 
     def with_effort(self, effort: int) -> UpdatableIndex:
         """The main index, searched with another effort."""
-        approximate = self._state.approximate
-        return UpdatableIndex(
-            self._state.main, None if approximate is None else approximate.with_effort(effort), self._recipe
-        )
+        main, approximate = self._state.main, self.approximate
+        effective = None if approximate is None else approximate.with_effort(effort)
+        return UpdatableIndex(main, effective, self._recipe, self._filters)
 
     def __len__(self) -> int:
         return self._state.count
@@ -150,18 +164,26 @@ class UpdatableIndex:
         state = self._state
         queries = check_vectors(queries, state.main.dim)
         k = min(check_k(k), state.count)
-        mask = state.alive
-        if allowed is not None:
-            mask = state.main.mask(allowed)
-            if state.alive is not None:
-                mask = mask & state.alive
-        rows, similarities = _search_main(state, queries, min(k, len(state.main)), mask)
+        mask = self._mask(state, allowed)
+        rows, similarities = state.part.nearest(queries, min(k, len(state.main)), mask)
         items = state.main.items_of(rows)
         if len(state.delta):
-            mask = None if allowed is None else state.delta.mask(allowed)
-            rows, more = state.delta.nearest(queries, min(k, len(state.delta)), mask)
+            few = None if allowed is None else state.delta.mask(allowed)
+            rows, more = state.delta.nearest(queries, min(k, len(state.delta)), few)
             items, similarities = _merged(items, similarities, state.delta.items_of(rows), more, k)
         return Found(items, similarities)
+
+    def _mask(self, state: _State, allowed: Mask | None) -> PackedMask | None:
+        """The rows of the main index that may be found; None: all."""
+        alive = state.alive
+        if allowed is None:
+            return state.packed_alive
+
+        def pack() -> PackedMask:
+            mask = state.main.mask(allowed)
+            return PackedMask.of(mask if alive is None else mask & alive)
+
+        return self._frozen.packed(allowed, state.part, alive, pack)
 
     def add(self, items: Items, vectors: Vectors) -> None:
         """See `VectorIndex.add`."""
@@ -191,14 +213,15 @@ class UpdatableIndex:
         """Replace the state. Merges a delta that has grown too large."""
         n_alive = len(state.main) if state.alive is None else int(np.count_nonzero(state.alive))
         state = replace(state, count=n_alive + len(state.delta))
-        if state.approximate is None and len(state.delta) > max(DELTA_ROWS, DELTA_SHARE * len(state.main)):
-            state = _State(state.merged(), None, None, _empty(self.dim), state.count)
+        if state.part.approximate is None and len(state.delta) > max(DELTA_ROWS, DELTA_SHARE * len(state.main)):
+            part = MainPart(state.merged(), None, self._filters)
+            state = _State(part, None, _empty(self.dim), state.count)
         self._state = state
 
     def save(self, folder: Path) -> None:
         """See `StoredIndex.save`. An approximate index that was changed is rebuilt first."""
         state = self._state
-        main, approximate = state.merged(), state.approximate
+        main, approximate = state.merged(), state.part.approximate
         if state.changed or approximate is None:
             approximate = build_approximate(self._recipe, main)
         write_index(folder, self._recipe, main, approximate)
@@ -229,53 +252,6 @@ def _without(state: _State, rows: Rows) -> Mask | None:
     alive = np.ones(len(state.main), dtype=np.bool_) if state.alive is None else state.alive.copy()
     alive[rows] = False
     return alive
-
-
-def _search_main(state: _State, queries: Vectors, k: int, mask: Mask | None) -> tuple[Rows, Similarities]:
-    """Like `ExactIndex.nearest`, but with the approximate index if that is faster.
-
-    Queries with too few results, because the filter allows few rows near them, are searched exactly.
-    """
-    main, approximate = state.main, state.approximate
-    n = len(main)
-    if approximate is None or k == 0 or len(queries) == 0:
-        return main.nearest(queries, k, mask)
-    fetch, rank, count = k, float(k), n
-    if mask is not None:
-        count = state.count - len(state.delta) if mask is state.alive else int(np.count_nonzero(mask))
-        if count < n:
-            rank = min(k, count) * n / max(count, 1)  # expected rank among all rows if count of n are allowed
-            fetch = int(rank * 1.2) + MARGIN
-    if count <= EXACT_ROWS * fetch:
-        return main.nearest(queries, k, mask)
-    batch = max(1, MAX_CANDIDATES // fetch)
-    if len(queries) > batch:
-        parts = [queries[start : start + batch] for start in range(0, len(queries), batch)]
-        results = [_search_main(state, part, k, mask) for part in parts]
-        return np.concatenate([rows for rows, _ in results]), np.concatenate([cosines for _, cosines in results])
-    candidates = _candidates(approximate, queries, fetch, k, rank, mask if count < n else None)
-    rows, similarities = rescore(main.matrix, queries, candidates, k)
-    if rows.shape[1] == k and (len(rows) == 1 or not bool((rows[:, -1] < 0).any())):
-        return rows, similarities
-    incomplete = np.ones(len(rows), dtype=np.bool_) if rows.shape[1] < k else rows[:, -1] < 0
-    all_rows = np.full((len(queries), k), -1, dtype=np.int64)
-    all_similarities = np.full((len(queries), k), np.nan, dtype=np.float32)
-    if rows.shape[1] == k:
-        all_rows[:], all_similarities[:] = rows, similarities
-    all_rows[incomplete], all_similarities[incomplete] = main.nearest(queries[incomplete], k, mask)
-    return all_rows, all_similarities
-
-
-def _candidates(approximate: Approximate, queries: Vectors, fetch: int, k: int, rank: float, mask: Mask | None) -> Rows:
-    """Allowed rows near each query: by an index that filters while it searches, else by fetching more of them."""
-    effort = approximate.effort_for(rank)
-    if mask is None:
-        return approximate.candidates(queries, fetch, effort)
-    filtered = approximate.filtered_candidates(queries, min(k + MARGIN, len(mask)), effort, mask)
-    if filtered is not None:
-        return filtered
-    candidates = approximate.candidates(queries, fetch, effort)
-    return np.where(mask[candidates], candidates, -1)  # row −1 reads the last one, and stays −1 either way
 
 
 def _merged(
