@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -183,6 +183,7 @@ class Runtime:
         self._versions: dict[str, int] = {}
         self._everyone = 0
         self._erased = NOBODY
+        self._assumed: int | None = None
         self._applied = AppliedRatings()
         self._overlay = Overlay(snapshot, store)
         self._users = UserOverlays(store)
@@ -205,10 +206,36 @@ class Runtime:
         """The state with every write that was acknowledged before this call; microseconds where there was none."""
         if self.store.seq() != self._seq:
             with self._lock, stage("store"):
-                changes = self.store.changes(self._seq)
+                changes, assumed = self._changes()
                 if changes.seq != self._seq:  # else another thread has folded them in
+                    self._overlay.take(self._seq, changes, begin=assumed is not None)
                     self._fold(changes)
+                    self._assumed = assumed
         return self._view
+
+    def _changes(self) -> tuple[Changes, int | None]:
+        """What to fold in, and up to which sequence number the snapshot is taken to hold what the store does.
+
+        At the start only what came after the training is read, where the store knows the snapshot's mark and its log
+        reaches back to it; else, and with the number None, all that the store holds.
+        """
+        manifest = self.snapshot.manifest
+        if self._seq >= 0:
+            changes = self.store.changes(self._seq)
+            left_out = self._applied.left_out.union(() if self._assumed is None else manifest.left_out)
+            if not changes.complete or not self._brings(changes, left_out):
+                return changes, self._assumed if changes.complete else None
+        begun = self.store.since_mark(manifest.mark) if manifest.mark else None
+        if begun is None or self._brings(begun, frozenset(manifest.left_out)):
+            return self.store.changes(-1), None
+        # Of each rating the last change, as the whole content has it.
+        last = {(change.user_id, change.movie_id): change for change in begun.ratings}
+        return replace(begun, ratings=tuple(last.values())), manifest.watermark
+
+    def _brings(self, changes: Changes, left_out: Set[str]) -> bool:
+        """Whether a movie comes that the counts lack ratings of, which were stored before."""
+        written = changes.movies & left_out
+        return bool(written) and any(movie is not None for _, movie in self.store.movies(written))
 
     def _fold(self, changes: Changes) -> None:
         view = self._view
@@ -299,12 +326,14 @@ class Runtime:
 
     def held_user(self, user_id: str) -> HeldUser:
         """What the store holds about a user, with every change up to the last `sync`."""
-        if user_id not in self._versions:
+        if not self._assumed and user_id not in self._versions:
             return NOTHING  # the store holds nothing about users who never changed
         return self._users.get(user_id, self.user_version(user_id), lambda: self._seq)
 
     def changed_users(self) -> frozenset[str]:
-        """Users about whom the store holds anything, as of the last `sync`."""
+        """Users whose ratings may not be the snapshot's: about whom the store holds anything, as of the last `sync`,
+        or has since the training where the snapshot has what it held before.
+        """
         return frozenset(self._versions)
 
     @cached_property
@@ -350,7 +379,7 @@ class Runtime:
         return ratings.stars_of(np.fromiter(users, np.int64, len(user_ids)), rows)
 
     def erased(self) -> frozenset[str]:
-        """Erased users, whose ratings in the snapshot are hidden."""
+        """Erased users, whose ratings in the snapshot are hidden; not those whom the training knew to be erased."""
         return self._erased
 
 
