@@ -134,7 +134,8 @@ class RequestView:
         merged: dict[int, tuple[float, int]] = {}
         if user is not None:
             rows, values, times = ratings.history(user)
-            if not overlay.ratings and bool(active.all()):
+            as_trained = not overlay.ratings or self.runtime.is_as_trained(user_id)
+            if as_trained and bool(active.all()):
                 return Query(rows.astype(np.int64), values, times, user_id)
             merged = {
                 row: (value, time)
@@ -329,6 +330,10 @@ class Runtime:
         if not self._assumed and user_id not in self._versions:
             return NOTHING  # the store holds nothing about users who never changed
         return self._users.get(user_id, self.user_version(user_id), lambda: self._seq)
+
+    def is_as_trained(self, user_id: str) -> bool:
+        """Whether the snapshot is known to hold all ratings of a user, whatever the store holds of them."""
+        return self._assumed is not None and user_id not in self._versions
 
     def changed_users(self) -> frozenset[str]:
         """Users whose ratings may not be the snapshot's: about whom the store holds anything, as of the last `sync`,
