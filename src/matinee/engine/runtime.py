@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ class Runtime:
         self._versions: dict[str, int] = {}
         self._everyone = 0
         self._erased = NOBODY
-        self._assumed: int | None = None
+        self._assumed: int | None = None  # up to there the store was not read: the snapshot holds the same
         self._applied = AppliedRatings()
         self._overlay = Overlay(snapshot, store)
         self._users = UserOverlays(store)
@@ -223,19 +224,19 @@ class Runtime:
         manifest = self.snapshot.manifest
         if self._seq >= 0:
             changes = self.store.changes(self._seq)
-            left_out = self._applied.left_out.union(() if self._assumed is None else manifest.left_out)
+            left_out = chain(self._applied.left_out, () if self._assumed is None else manifest.left_out)
             if not changes.complete or not self._brings(changes, left_out):
                 return changes, self._assumed if changes.complete else None
         begun = self.store.since_mark(manifest.mark) if manifest.mark else None
-        if begun is None or self._brings(begun, frozenset(manifest.left_out)):
+        if begun is None or self._brings(begun, manifest.left_out):
             return self.store.changes(-1), None
         # Of each rating the last change, as the whole content has it.
         last = {(change.user_id, change.movie_id): change for change in begun.ratings}
         return replace(begun, ratings=tuple(last.values())), manifest.watermark
 
-    def _brings(self, changes: Changes, left_out: Set[str]) -> bool:
+    def _brings(self, changes: Changes, left_out: Iterable[str]) -> bool:
         """Whether a movie comes that the counts lack ratings of, which were stored before."""
-        written = changes.movies & left_out
+        written = changes.movies.intersection(left_out) if changes.movies else NOBODY
         return bool(written) and any(movie is not None for _, movie in self.store.movies(written))
 
     def _fold(self, changes: Changes) -> None:
@@ -336,9 +337,7 @@ class Runtime:
         return self._assumed is not None and user_id not in self._versions
 
     def changed_users(self) -> frozenset[str]:
-        """Users whose ratings may not be the snapshot's: about whom the store holds anything, as of the last `sync`,
-        or has since the training where the snapshot has what it held before.
-        """
+        """Users whose ratings may not be the snapshot's, as of the last `sync`; others may have states."""
         return frozenset(self._versions)
 
     @cached_property
