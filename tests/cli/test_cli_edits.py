@@ -181,3 +181,7 @@ def test_a_backup_is_put_back(home: Path, run: Any, tmp_path: Path) -> None:
     assert rated(run, "newcomer") == {"1": 4.5}
     assert run("snapshots", "verify").code == 0
     assert run("backup", str(file)).code == 1
+    done = run("compact")
+    assert done.code == 0
+    assert "MiB now" in done.out
+    assert rated(run, "newcomer") == {"1": 4.5}

@@ -77,3 +77,33 @@ def test_the_newest_changes_stay_in_the_log(open_store: Open) -> None:
     assert len(store.changes(store.seq() - 200).ratings) == 200
     assert not store.changes(store.seq() - 300).complete
     store.close()
+
+
+def test_the_log_reaches_back_to_the_second_newest_mark(open_store: Open) -> None:
+    store = open_store(keep_log=100)
+
+    def rate(count: int) -> None:
+        for start in range(0, count, 10):
+            store.put_ratings([one(str(n)) for n in range(start, start + 10)])
+
+    marks = []
+    for _ in range(3):
+        marks.append(store.mark().token)
+        rate(300)
+    assert store.since_mark(marks[0]) is None
+    for token, count in zip(marks[1:], (600, 300), strict=True):
+        found = store.since_mark(token)
+        assert found is not None
+        assert len(found.ratings) == count
+    rate(600)  # more than ten times the minimum since the second newest mark
+    assert store.since_mark(marks[1]) is None
+    assert store.since_mark(marks[2]) is not None
+    store.mark()
+    store.mark()
+    rate(400)
+    store.mark()
+    store.mark()
+    rate(400)  # by and by
+    assert store.since_mark(marks[2]) is None
+    assert not store.changes(store.seq() - 500).complete
+    store.close()

@@ -69,6 +69,7 @@ for panel, commands in (
             edits.erase,
             backups.backup,
             backups.restore,
+            backups.compact,
         ),
     ),
     (LEARN, (training.train, training.evaluate, training.compare, tuning.tune, runs.rerun, spark.lists)),

@@ -1,4 +1,4 @@
-"""Commands for backups: backup, restore."""
+"""Commands for the files of stores: backup, restore, compact."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from matinee.cli.console import load_settings, note, number
+from matinee.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from matinee.backups import Manifest
@@ -45,6 +46,23 @@ def restore(
     held = done.manifest.snapshot
     if held and not any(name.startswith(f"snapshots/{held}/") for name in done.manifest.files):
         note(f"The snapshot then was {held}; it is not in the backup. `matinee snapshots list` shows those there are.")
+
+
+def compact() -> None:
+    """Give back the room that deleted rows have left in the files of stores. Stop the service before."""
+    from matinee.stores.sqlite.compaction import compact as compacted
+
+    settings = load_settings()
+    if settings.store_url:
+        raise InvalidInputError(
+            "The store is on a server, which uses room again by itself.", "See docs/postgres.md and docs/stores.md."
+        )
+    paths = sorted((settings.data_dir / "stores").glob("*.sqlite3"))
+    if not paths:
+        raise InvalidInputError(f"There is no store in {settings.data_dir}.", "Check MATINEE_DATA_DIR.")
+    for path in paths:
+        before, after = compacted(path)
+        typer.echo(f"{path.name}: {number(before / 2**20, 1)} MiB before, {number(after / 2**20, 1)} MiB now.")
 
 
 def _content(manifest: Manifest) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
 from matinee.snapshots import Snapshot
-from matinee.stores.base import RatingChange, Store
+from matinee.stores.base import Changes, RatingChange, Store
 
 
 class RatingColumns(NamedTuple):
@@ -159,8 +159,28 @@ class Overlay:
                 self._made = ref(catalog), self._make(catalog)
             return self._made[1]
 
+    def take(self, since: int, changes: Changes, *, begin: bool) -> None:
+        """Apply changes that were read elsewhere, or note that all must be read, when they are needed.
+
+        Args:
+            since: the sequence number after which they come; ignored if they are not that from where this stands.
+            begin: if they are not complete: they are all that the snapshot lacks (`Store.since_mark`).
+        """
+        with self._lock:
+            if changes.complete:
+                if since != self._seq or since < 0:
+                    return
+                self._fold(changes)
+            elif begin:
+                self._fold(changes)
+            else:
+                self._clear()
+            self._made = None
+
     def _follow(self) -> None:
-        changes = self._store.changes(self._seq)
+        self._fold(self._store.changes(self._seq))
+
+    def _fold(self, changes: Changes) -> None:
         if not changes.complete:
             self._clear()
         for user_id in changes.erased:

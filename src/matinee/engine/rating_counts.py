@@ -25,10 +25,15 @@ UNKNOWN = object()
 
 
 class AppliedRatings:
-    """By user and catalog row: stars, or None for a rating that was taken back. Not thread-safe."""
+    """By user and catalog row: stars, or None for a rating that was taken back. Not thread-safe.
+
+    Attributes:
+        left_out: ids of movies that the catalog lacked when they were rated.
+    """
 
     def __init__(self) -> None:
         self._of: dict[str, dict[int, float | None]] = {}
+        self.left_out: set[str] = set()
 
     def put(self, user_id: str, row: int, stars: float | None) -> float | object | None:
         """Note a rating; returns what was there before, `UNKNOWN` where the store had said nothing."""
@@ -132,6 +137,7 @@ class Stats:
         for change in changes:
             row = catalog.find_any(change.movie_id)
             if row is None:
+                applied.left_out.add(change.movie_id)
                 continue
             # Not what the log says was there: it may be of a rating that was erased before it was seen here.
             before = applied.put(change.user_id, row, change.after)

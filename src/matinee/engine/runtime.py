@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,8 @@ class RequestView:
         merged: dict[int, tuple[float, int]] = {}
         if user is not None:
             rows, values, times = ratings.history(user)
-            if not overlay.ratings and bool(active.all()):
+            as_trained = not overlay.ratings or self.runtime.is_as_trained(user_id)
+            if as_trained and bool(active.all()):
                 return Query(rows.astype(np.int64), values, times, user_id)
             merged = {
                 row: (value, time)
@@ -184,6 +186,7 @@ class Runtime:
         self._versions: dict[str, int] = {}
         self._everyone = 0
         self._erased = NOBODY
+        self._assumed: int | None = None  # up to there the store was not read: the snapshot holds the same
         self._applied = AppliedRatings()
         self._overlay = Overlay(snapshot, store)
         self._users = UserOverlays(store)
@@ -206,10 +209,36 @@ class Runtime:
         """The state with every write that was acknowledged before this call; microseconds where there was none."""
         if self.store.seq() != self._seq:
             with self._lock, stage("store"):
-                changes = self.store.changes(self._seq)
+                changes, assumed = self._changes()
                 if changes.seq != self._seq:  # else another thread has folded them in
+                    self._overlay.take(self._seq, changes, begin=assumed is not None)
                     self._fold(changes)
+                    self._assumed = assumed
         return self._view
+
+    def _changes(self) -> tuple[Changes, int | None]:
+        """What to fold in, and up to which sequence number the snapshot is taken to hold what the store does.
+
+        At the start only what came after the training is read, where the store knows the snapshot's mark and its log
+        reaches back to it; else, and with the number None, all that the store holds.
+        """
+        manifest = self.snapshot.manifest
+        if self._seq >= 0:
+            changes = self.store.changes(self._seq)
+            left_out = chain(self._applied.left_out, () if self._assumed is None else manifest.left_out)
+            if not changes.complete or not self._brings(changes, left_out):
+                return changes, self._assumed if changes.complete else None
+        begun = self.store.since_mark(manifest.mark) if manifest.mark else None
+        if begun is None or self._brings(begun, manifest.left_out):
+            return self.store.changes(-1), None
+        # Of each rating the last change, as the whole content has it.
+        last = {(change.user_id, change.movie_id): change for change in begun.ratings}
+        return replace(begun, ratings=tuple(last.values())), manifest.watermark
+
+    def _brings(self, changes: Changes, left_out: Iterable[str]) -> bool:
+        """Whether a movie comes that the counts lack ratings of, which were stored before."""
+        written = changes.movies.intersection(left_out) if changes.movies else NOBODY
+        return bool(written) and any(movie is not None for _, movie in self.store.movies(written))
 
     def _fold(self, changes: Changes) -> None:
         view = self._view
@@ -300,12 +329,16 @@ class Runtime:
 
     def held_user(self, user_id: str) -> HeldUser:
         """What the store holds about a user, with every change up to the last `sync`."""
-        if user_id not in self._versions:
+        if not self._assumed and user_id not in self._versions:
             return NOTHING  # the store holds nothing about users who never changed
         return self._users.get(user_id, self.user_version(user_id), lambda: self._seq)
 
+    def is_as_trained(self, user_id: str) -> bool:
+        """Whether the snapshot is known to hold all ratings of a user, whatever the store holds of them."""
+        return self._assumed is not None and user_id not in self._versions
+
     def changed_users(self) -> frozenset[str]:
-        """Users about whom the store holds anything, as of the last `sync`."""
+        """Users whose ratings may not be the snapshot's, as of the last `sync`; others may have states."""
         return frozenset(self._versions)
 
     @cached_property
@@ -351,7 +384,7 @@ class Runtime:
         return ratings.stars_of(np.fromiter(users, np.int64, len(user_ids)), rows)
 
     def erased(self) -> frozenset[str]:
-        """Erased users, whose ratings in the snapshot are hidden."""
+        """Erased users, whose ratings in the snapshot are hidden; not those whom the training knew to be erased."""
         return self._erased
 
 

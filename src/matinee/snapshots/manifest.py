@@ -53,6 +53,10 @@ class Manifest(BaseModel):
         dataset: name of the data set; `fingerprint` is the hash of its content.
         scale: lowest and highest number of stars.
         watermark: the store's sequence number up to which its ratings are part of the training data.
+        mark: the token by which the store knows that moment (`Store.mark`): the snapshot's ratings are exactly those
+            of data and store then, but for `left_out`, so that a server reads only what came after. Empty where that
+            is not sure, and in snapshots of earlier versions: a server reads all that is stored.
+        left_out: ids of movies that the snapshot lacks, though the store had ratings of them.
         newest: time of the newest rating, in seconds since 1970; None if no time is known.
         metrics: by model (or other subject), then by metric; None if a value is not finite.
         seconds: by model or step.
@@ -74,6 +78,8 @@ class Manifest(BaseModel):
     n_items: int = Field(ge=0)
     n_ratings: int = Field(ge=0)
     watermark: int = 0
+    mark: str = ""
+    left_out: tuple[str, ...] = ()
     newest: int | None = None
     seed: int = 0
     default_model: str

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ def write_snapshot(
     metrics: Mapping[str, Mapping[str, float]] | None = None,
     seconds: Mapping[str, float] | None = None,
     watermark: int = 0,
+    mark: str = "",
+    left_out: Sequence[str] = (),
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
 ) -> str:
@@ -59,6 +61,7 @@ def write_snapshot(
         metrics: by model, then by metric.
         seconds: fitting time, by model or step.
         watermark: the store's sequence number up to which the training data includes its ratings.
+        mark, left_out: see `Manifest`.
         settings: the settings used in training (JSON values).
 
     Raises:
@@ -92,6 +95,8 @@ def write_snapshot(
             n_items=len(dataset.catalog),
             n_ratings=len(dataset.ratings),
             watermark=watermark,
+            mark=mark,
+            left_out=tuple(left_out),
             newest=_newest(dataset),
             seed=seed,
             default_model=default_model,

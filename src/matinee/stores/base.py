@@ -103,6 +103,19 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment of one store, which this store alone knows, and copies of it that were made later.
+
+    Attributes:
+        token: random; "": no store knows it.
+        seq: the newest sequence number then.
+    """
+
+    token: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exposure:
     """One list shown to a user.
 
@@ -279,6 +292,25 @@ class Store(Protocol):
 
     def changes(self, since: int) -> Changes:
         """The changes after sequence number `since`; if it is negative, the whole content."""
+        ...
+
+    def mark(self) -> Mark:
+        """Note the present moment for `since_mark`. The newest `KEEP_MARKS` (`stores.records`) are kept.
+
+        The log reaches back to the second newest one, as long as it holds no more than `MARKED_LOG` times its minimum.
+        """
+        ...
+
+    def since_mark(self, token: str) -> Changes | None:
+        """The whole content but for ratings and users who have not changed since a mark, from one consistent read.
+
+        It is what a reader needs who has applied everything up to the mark, but for movies: `movies` names all that
+        are stored; `users`, `ratings` and `erased` are those of the changes since, and `complete` is False. Reads
+        neither the ratings nor the users of the store, but its log.
+
+        None: this store does not know the mark (it was made in another one, or after the backup that this one was
+        restored from), or the log no longer reaches back to it.
+        """
         ...
 
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:

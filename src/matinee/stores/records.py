@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from pydantic import ValidationError
@@ -35,6 +35,10 @@ EXPOSURE_SECONDS = 365 * 24 * 3600
 """Age at which a list that was shown is forgotten."""
 KEEP_LOG = 200_000
 """Minimum number of changes in the log (about 60 bytes each)."""
+MARKED_LOG = 10
+"""Times that number are kept at most, since the second newest mark: a training may be running after the newest one."""
+KEEP_MARKS = 100
+"""Marks that are kept: one is made by each training."""
 MAX_INT = 2**63 - 1
 _FLOAT = np.dtype("<f4")
 
@@ -245,6 +249,24 @@ def logged_changes(seq: int, rows: Sequence[LogRow]) -> Changes:
         ratings=ratings,
         erased=frozenset(row[1] for row in rows if row[1] is not None and row[2] is None and not row[3]),
     )
+
+
+def since_marked(seq: int, rows: Sequence[LogRow], movies: Iterable[str]) -> Changes:
+    """What `Store.since_mark` answers, of the rows of the log since the mark and the ids of all movies."""
+    return replace(logged_changes(seq, rows), movies=frozenset(movies), complete=False)
+
+
+def log_end(seq: int, floor: int, keep: int, marks: Sequence[int]) -> int:
+    """Number up to which the log is not needed any more.
+
+    Args:
+        seq: the newest number.
+        floor: the number up to which the log has been dropped.
+        keep: minimum number of changes in the log.
+        marks: numbers of the two newest marks.
+    """
+    end = min([seq - keep, *marks])
+    return max(floor, end, seq - MARKED_LOG * keep)
 
 
 def whole_content(

@@ -7,6 +7,7 @@ that is further behind gets the whole content (`Changes.complete` is False).
 from __future__ import annotations
 
 import json
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,11 +17,22 @@ import numpy as np
 from matinee.data.catalog import Movie
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import StoreError
-from matinee.stores.base import Changes, Exposure, ImportProgress, MovieState, MovieVector, Rating, State, UserOverlay
+from matinee.stores.base import (
+    Changes,
+    Exposure,
+    ImportProgress,
+    Mark,
+    MovieState,
+    MovieVector,
+    Rating,
+    State,
+    UserOverlay,
+)
 from matinee.stores.group_commit import GroupCommit, Job, run
 from matinee.stores.records import (
     EXPOSURE_SECONDS,
     IMPORT_SECONDS,
+    KEEP_MARKS,
     KEY_SECONDS,
     bodies_of,
     check_exposures,
@@ -34,9 +46,11 @@ from matinee.stores.records import (
     exposure_of,
     import_rows,
     key_conflict,
+    log_end,
     logged_changes,
     movie_of,
     progress_of,
+    since_marked,
     storable,
     vector_of,
     whole_content,
@@ -47,6 +61,7 @@ Bodies = Sequence[tuple[str, str | None]]
 """Ids of movies and their JSON; None for a tombstone."""
 
 
+STATE = "SELECT seq, log_floor FROM state"
 EXPOSURE = "user_id, snapshot, model, experiment, arm, timestamp, movie_ids, details, seq"
 """Columns of a list that was shown."""
 FORGET_LOGGED = """
@@ -56,6 +71,10 @@ FORGET_LOGGED = """
         SELECT log.previous FROM entries JOIN log ON log.seq = entries.seq WHERE log.previous IS NOT NULL
     )
     DELETE FROM log WHERE seq IN (SELECT seq FROM entries) AND user_id = %s"""
+LOG_SINCE = """
+    SELECT seq, user_id, movie_id, known_before, before, after, timestamp FROM log WHERE seq > %s ORDER BY seq"""
+ALL_MOVIES = "SELECT movie_id FROM movies UNION SELECT movie_id FROM vectors"
+DROP_MARKS = "DELETE FROM marks WHERE token NOT IN (SELECT token FROM marks ORDER BY created DESC, seq DESC LIMIT %s)"
 LOG_STATES = """
     INSERT INTO log (seq, user_id, known_before, previous)
     VALUES (%s, %s, true, (SELECT version FROM users WHERE user_id = %s))"""
@@ -126,7 +145,7 @@ class SqlStore(ABC, Generic[C]):
         patience: seconds that a write waits for other writers.
     """
 
-    STATE = "SELECT seq, log_floor FROM state"
+    STATE = STATE
     """Reads the state before a commit, which other writers wait for from then on."""
 
     def __init__(
@@ -156,7 +175,8 @@ class SqlStore(ABC, Generic[C]):
                 connection.execute("UPDATE state SET seq = %s", (self._seq,))
                 slack = max(1, self._keep_log // 100)
                 if self._seq // slack > before // slack:  # not at each commit: looking takes a statement
-                    drop_old_log(connection, self._keep_log, slack)
+                    # Where a new mark lets many go, they go bit by bit, so that no write waits for all of it.
+                    drop_old_log(connection, self._keep_log, slack, 10 * slack + 2 * (self._seq - before))
 
         self._database.write(work, min(job.queued for job in jobs))
 
@@ -441,34 +461,58 @@ class SqlStore(ABC, Generic[C]):
         """The changes after sequence number `since`."""
 
         def read(connection: C) -> Changes:
-            seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
+            seq, floor = connection.execute(STATE).fetchone()
             if since == seq:
                 return Changes(seq)
             if not floor <= since < seq:
                 return self._whole_content(connection, seq)
-            rows = connection.execute(
-                "SELECT seq, user_id, movie_id, known_before, before, after, timestamp FROM log WHERE seq > %s"
-                " ORDER BY seq",
-                (since,),
-            ).fetchall()
-            return logged_changes(seq, list(self._restored(rows, 1, 2)))
+            return logged_changes(seq, self._logged(connection, since))
 
         return self._database.read(read)
 
     def _whole_content(self, connection: C, seq: int) -> Changes:
         ratings = self._rows(connection, "SELECT seq, user_id, movie_id, rating, timestamp FROM ratings ORDER BY seq")
         users = self._rows(connection, "SELECT user_id, erased FROM users")
-        movies = self._rows(connection, "SELECT movie_id FROM movies UNION SELECT movie_id FROM vectors")
         return whole_content(
             seq,
             self._restored(ratings, 1, 2),
             self._restored(users, 0),
-            [movie_id for (movie_id,) in self._restored(movies, 0)],
+            self._all_movies(connection),
         )
 
+    def _logged(self, connection: C, since: int) -> list[Row]:
+        return list(self._restored(connection.execute(LOG_SINCE, (since,)).fetchall(), 1, 2))
+
+    def _all_movies(self, connection: C) -> list[str]:
+        return [movie_id for (movie_id,) in self._restored(self._rows(connection, ALL_MOVIES), 0)]
+
+    def mark(self) -> Mark:
+        """Note the present moment for `since_mark`."""
+        token = secrets.token_hex(16)
+
+        def put(connection: C) -> Mark:
+            mark = Mark(token, self._next_seq(0))
+            connection.execute("INSERT INTO marks VALUES (%s, %s, %s)", (token, mark.seq, self._clock()))
+            connection.execute(DROP_MARKS, (KEEP_MARKS,))
+            return mark
+
+        return self._write(put)
+
+    def since_mark(self, token: str) -> Changes | None:
+        """The whole content but for ratings and users who have not changed since a mark."""
+
+        def read(connection: C) -> Changes | None:
+            mark = connection.execute("SELECT seq FROM marks WHERE token = %s", (token,)).fetchone()
+            seq, floor = connection.execute(STATE).fetchone()
+            if mark is None or mark[0] < floor:
+                return None
+            return since_marked(seq, self._logged(connection, mark[0]), self._all_movies(connection))
+
+        return self._database.read(read)
+
     def compact(self, keep: int) -> None:
-        """Delete all but the newest `keep` changes from the log. Writes do this automatically."""
-        self._write(lambda connection: drop_old_log(connection, keep, 1))
+        """Delete all but the newest `keep` changes from the log, marks or not. Writes do this automatically."""
+        self._write(lambda connection: cut_log(connection, connection.execute(STATE).fetchone()[0] - keep))
 
     # --- exposures ------------------------------------------------------------------------------------------
     def log_exposures(self, exposures: Sequence[Exposure]) -> None:
@@ -516,9 +560,18 @@ class SqlStore(ABC, Generic[C]):
         self._database.query("SELECT seq FROM state")
 
 
-def drop_old_log(connection: Connection, keep: int, slack: int) -> None:
-    """Delete all but the newest `keep` changes from the log, once there are at least `slack` more."""
-    seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
-    if seq - floor >= keep + slack:
-        connection.execute("DELETE FROM log WHERE seq <= %s", (seq - keep,))
-        connection.execute("UPDATE state SET log_floor = %s", (seq - keep,))
+def drop_old_log(connection: Connection, keep: int, slack: int, most: int) -> None:
+    """Delete changes from the log that are not needed, once there are at least `slack`; `most` at a time."""
+    seq, floor = connection.execute(STATE).fetchone()
+    if seq - floor < keep + slack:
+        return
+    marks = connection.execute("SELECT seq FROM marks ORDER BY seq DESC LIMIT 2").fetchall()
+    end = log_end(seq, floor, keep, [mark for (mark,) in marks])
+    if end >= floor + slack:
+        cut_log(connection, min(end, floor + most))
+
+
+def cut_log(connection: Connection, end: int) -> None:
+    """Delete changes up to a sequence number from the log."""
+    connection.execute("DELETE FROM log WHERE seq <= %s", (end,))
+    connection.execute("UPDATE state SET log_floor = %s WHERE log_floor < %s", (end, end))

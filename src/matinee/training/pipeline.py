@@ -9,14 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from matinee._util.progress import Progress, silent
 from matinee.accelerator.device import current_device, on_device
-from matinee.data.catalog import Catalog
-from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
+from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
-from matinee.data.ratings import Ratings
 from matinee.data.readers.columns import ColumnMapping
 from matinee.data.sources import list_datasets
 from matinee.errors import DataError, InvalidInputError, MemoryLimitError, SnapshotError
@@ -26,10 +22,10 @@ from matinee.models.blend.model import Blend
 from matinee.models.lineup import lineup_for
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry, write_snapshot
-from matinee.stores import Store, open_store
 from matinee.training.checkpoints import Checkpoints
 from matinee.training.incremental import Base
 from matinee.training.memory_plan import check_memory
+from matinee.training.stored_changes import NOTHING, with_stored
 from matinee.training.vector_spaces import encoded_spaces, finished, model_spaces, with_spaces
 
 PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
@@ -125,7 +121,7 @@ def train_dataset(
     if quick and incremental:
         raise InvalidInputError("A training is quick or incremental, not both.", "Leave one of them out.")
     lineup_of = lineup_for(settings)
-    dataset, watermark = _stored(dataset, settings) if include_store else (dataset, 0)
+    dataset, learned = with_stored(dataset, settings) if include_store else (dataset, NOTHING)
     if not len(dataset.ratings):
         raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
     base = Base.in_service(settings, dataset) if incremental else None
@@ -169,7 +165,9 @@ def train_dataset(
         spaces=spaces,
         metrics=metrics,
         seconds=seconds,
-        watermark=watermark,
+        watermark=learned.seq,
+        mark=learned.mark,
+        left_out=learned.left_out,
         seed=settings.seed,
         settings={
             "source": source,
@@ -185,18 +183,6 @@ def train_dataset(
     checkpoints.remove()
     on_progress("writing the snapshot", 1.0)
     return snapshot_id
-
-
-def _stored(dataset: Dataset, settings: Settings) -> tuple[Dataset, int]:
-    """The data set with the changes in its store, and the store's sequence number; 0: there is no store yet."""
-    if not settings.store_url and not settings.store_path(dataset.name).exists():
-        return dataset, 0
-    store = open_store(settings, dataset.name)
-    try:
-        watermark = store.seq()
-        return with_store(dataset, store), watermark
-    finally:
-        store.close()
 
 
 def with_notes(dataset: Dataset, notes: Sequence[str]) -> Dataset:
@@ -342,52 +328,6 @@ def _reduced(model: Model[Any], fitted: Container[str]) -> tuple[Model[Any] | No
     """A model without the parts that were not fitted (None if it needs them), and the names of these parts."""
     missing = [part for part in model.parts if part not in fitted]
     return (model.without(missing) if missing else model), missing
-
-
-def with_store(dataset: Dataset, store: Store) -> Dataset:
-    """The data set with the changes in the store: ratings, deleted ratings, erased users, movies."""
-    catalog, report = dataset.catalog, dataset.report
-    stored_movies = store.movies()
-    if stored_movies:
-        removed = [movie_id for movie_id, movie in stored_movies if movie is None]
-        changed = catalog.with_changes([movie for _, movie in stored_movies if movie is not None], removed)
-        catalog = Catalog(changed.frame.filter(pl.Series(changed.active)))
-    rows = [
-        (rating.user_id, rating.movie_id, rating.rating, rating.timestamp)
-        for batch in store.ratings()
-        for rating in batch
-    ]
-    erased = store.erased_users()
-    if not rows and not erased and not stored_movies:
-        return dataset
-    schema = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
-    overlay = pl.DataFrame(rows, schema=schema, orient="row")
-    base = dataset.ratings.to_frame(dataset.catalog).cast({"timestamp": pl.Int64})
-    of_erased = base["user_id"].is_in(list(erased))
-    unchanged = base.filter(~of_erased).join(overlay, on=["user_id", "movie_id"], how="anti")
-    merged = pl.concat([unchanged.select(list(schema)), overlay.filter(pl.col("rating").is_not_null())])
-    final = merged.filter(pl.col("movie_id").is_in(catalog.frame["movie_id"].to_list()))
-    if dataset.scale == SEEN:  # the store may have stars from before the data lost theirs
-        final = final.with_columns(rating=pl.lit(SEEN[1], dtype=pl.Float32))
-    table = TableReport(
-        rows_in=base.height + overlay.height,
-        rows_out=final.height,
-        dropped={
-            "of erased users": int(of_erased.sum()),
-            "replaced or taken back": base.height
-            - int(of_erased.sum())
-            - unchanged.height
-            + int(overlay["rating"].null_count()),
-            "of removed films": merged.height - final.height,
-        },
-    )
-    tables = {**report.tables, "store": table}
-    return replace(
-        dataset,
-        catalog=catalog,
-        ratings=Ratings.from_frame(final, catalog),
-        report=CleaningReport(source=report.source, tables=tables, joins=report.joins, notes=report.notes),
-    )
 
 
 def source_identity(source: str) -> str:

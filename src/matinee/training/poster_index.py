@@ -61,6 +61,8 @@ def index_posters(settings: Settings, progress: Progress | None = None) -> str:
         metrics={name: _numbers(values) for name, values in manifest.metrics.items()},
         seconds=manifest.seconds,
         watermark=manifest.watermark,
+        mark=manifest.mark,
+        left_out=manifest.left_out,
         seed=manifest.seed,
         settings=manifest.settings,
     )

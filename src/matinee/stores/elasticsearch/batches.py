@@ -10,6 +10,7 @@ from matinee.stores.elasticsearch.commits import Commit, Commits, next_commit
 from matinee.stores.elasticsearch.entries import Address, Entry, Source, fold, opened
 from matinee.stores.elasticsearch.names import Names
 from matinee.stores.group_commit import Job, run
+from matinee.stores.records import log_end
 
 
 class Batch:
@@ -70,7 +71,9 @@ class Batches:
 
     def _next(self, before: Commit, batch: Batch) -> Commit:
         new = next_commit(before, batch.entries, batch.seq)
-        cut = None
-        if new.seq - new.floor >= self._keep_log + max(1, self._keep_log // 100):
-            cut = self._commits.floor_before(new.seq - self._keep_log)
+        cut, slack = None, max(1, self._keep_log // 100)
+        # Not at each commit: where marks keep more, looking takes a search.
+        if new.seq - new.floor >= self._keep_log + slack and new.seq // slack > before.seq // slack:
+            end = log_end(new.seq, new.floor, self._keep_log, self._commits.newest_marks())
+            cut = self._commits.floor_before(end) if end >= new.floor + slack else None
         return new if cut is None else replace(new, floor=cut[0], dropped=cut[1], drops=True)

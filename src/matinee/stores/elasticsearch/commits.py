@@ -23,6 +23,7 @@ from matinee.databases.elasticsearch import Cluster
 from matinee.databases.elasticsearch_documents import Action, Document
 from matinee.databases.elasticsearch_scan import scan
 from matinee.errors import StoreError
+from matinee.stores.base import Mark
 from matinee.stores.elasticsearch.entries import (
     Address,
     Entry,
@@ -31,6 +32,7 @@ from matinee.stores.elasticsearch.entries import (
     addresses,
     closed,
     fold,
+    mark_address,
     opened,
     restored,
     stored,
@@ -39,7 +41,7 @@ from matinee.stores.elasticsearch.entries import (
 )
 from matinee.stores.elasticsearch.names import Names, document_id
 from matinee.stores.elasticsearch.schema import STATE
-from matinee.stores.records import KEY_SECONDS
+from matinee.stores.records import KEEP_MARKS, KEY_SECONDS
 
 PATIENCE = 0.25
 """Seconds that a commit of another writer may take to be applied before this one helps."""
@@ -390,6 +392,26 @@ class Commits:
             if self._cluster.read([(self._names.log, STATE)], only="dropped")[0].source["dropped"] > newest.dropped:
                 return None
             raise
+
+    def mark(self) -> Mark:
+        """See `Store.mark`."""
+        mark = Mark(uuid.uuid4().hex, self.readable().seq)
+        form = {"kind": "mark", "seq": mark.seq, "order": time.time_ns()}
+        self._cluster.write([Action(*mark_address(self._names, mark.token), None, form)])
+        with suppress(StoreError):
+            old = self._marks("order", KEEP_MARKS + 20)[KEEP_MARKS:]
+            self._cluster.write(Action(self._names.log, hit["_id"], None, None) for hit in old)
+        return mark
+
+    def _marks(self, order: str, size: int) -> list[dict[str, Any]]:
+        """Documents of marks, those with the largest value of a field first."""
+        self._cluster.refresh(self._names.log)
+        query = {"bool": {"filter": [{"term": {"kind": "mark"}}]}}
+        return self._cluster.search(self._names.log, query=query, sort=[{order: "desc"}], size=size)
+
+    def newest_marks(self) -> list[int]:
+        """Sequence numbers of the two newest marks."""
+        return [hit["_source"]["seq"] for hit in self._marks("seq", 2)]
 
     def floor_before(self, seq: int) -> tuple[int, int] | None:
         """Sequence number and number of the newest commit up to a sequence number, for cutting the log there."""

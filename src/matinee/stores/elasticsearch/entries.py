@@ -136,6 +136,11 @@ def import_address(names: Names, key: str) -> Address:
     return names.log, f"import-{document_id(key)}"
 
 
+def mark_address(names: Names, token: str) -> Address:
+    """The document of a mark (`Store.mark`)."""
+    return names.log, f"mark-{document_id(token)}"
+
+
 def user_address(names: Names, user_id: str) -> Address:
     """The document of a user."""
     return names.users, document_id(user_id)

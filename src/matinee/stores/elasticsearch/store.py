@@ -18,7 +18,17 @@ from matinee.databases.elasticsearch_documents import Action
 from matinee.databases.elasticsearch_errors import Failure, refused
 from matinee.databases.elasticsearch_scan import Scan, scan
 from matinee.errors import ReadOnlyError, StoreError
-from matinee.stores.base import Changes, Exposure, ImportProgress, MovieState, MovieVector, Rating, State, UserOverlay
+from matinee.stores.base import (
+    Changes,
+    Exposure,
+    ImportProgress,
+    Mark,
+    MovieState,
+    MovieVector,
+    Rating,
+    State,
+    UserOverlay,
+)
 from matinee.stores.elasticsearch import schema
 from matinee.stores.elasticsearch.batches import Batch, Batches, BatchJob
 from matinee.stores.elasticsearch.commits import Commit, Commits, entries_of
@@ -34,6 +44,7 @@ from matinee.stores.elasticsearch.entries import (
     import_address,
     key_address,
     log_row,
+    mark_address,
     movie_address,
     opened,
     undo,
@@ -64,6 +75,7 @@ from matinee.stores.records import (
     logged_changes,
     movie_of,
     progress_of,
+    since_marked,
     storable,
     vector_of,
     whole_content,
@@ -409,6 +421,28 @@ class ElasticsearchStore:
         rows = [row for entry in entries_of(commits, since) if (row := log_row(entry))]
         return logged_changes(newest.seq, rows)
 
+    def mark(self) -> Mark:
+        """Note the present moment for `since_mark`."""
+        return self._commits.mark()
+
+    def since_mark(self, token: str) -> Changes | None:
+        """The whole content but for ratings and users who have not changed since a mark."""
+        newest = self._commits.readable()
+        (mark,) = self._cluster.read([mark_address(self.names, token)])
+        commits = self._commits.since(mark.source["seq"], newest) if mark.version else None
+        if commits is None:
+            return None
+        rows = [row for entry in entries_of(commits, mark.source["seq"]) if (row := log_row(entry))]
+        return since_marked(newest.seq, rows, self._all_movies())
+
+    def _all_movies(self) -> set[str]:
+        """Ids of movies of which a record or a vector is stored."""
+        return {
+            document.source["movie_id"]
+            for index in (self.names.movies, self.names.vectors)
+            for document in scan(self._cluster, index, fields=["movie_id"])
+        }
+
     def _all_changes(self) -> Changes:
         seq, found = self._all_users()
         users: list[tuple[str, int | None]] = []
@@ -420,12 +454,7 @@ class ElasticsearchStore:
                 for movie_id, (stars, timestamp, number) in user["ratings"].items()
             ]
         ratings.sort()
-        movies = {
-            document.source["movie_id"]
-            for index in (self.names.movies, self.names.vectors)
-            for document in scan(self._cluster, index, fields=["movie_id"])
-        }
-        return whole_content(seq, ratings, users, movies)
+        return whole_content(seq, ratings, users, self._all_movies())
 
     # --- exposures ----------------------------------------------------------------------------------------------
     def log_exposures(self, exposures: Sequence[Exposure]) -> None:

@@ -77,6 +77,10 @@ MIGRATIONS: tuple[tuple[str | Callable[[Connection], None], ...], ...] = (
             ADD COLUMN seq bigint NOT NULL DEFAULT 0""",
         "CREATE INDEX exposures_time ON exposures (timestamp, id)",
     ),
+    (
+        # Moments at which trainings began: what they learned from is known by the token; created in seconds since 1970.
+        "CREATE TABLE marks (token text PRIMARY KEY, seq bigint NOT NULL, created double precision NOT NULL)",
+    ),
 )
 
 

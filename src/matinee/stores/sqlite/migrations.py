@@ -111,6 +111,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE exposures ADD COLUMN seq INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX exposures_time ON exposures (timestamp, id)",
     ),
+    (
+        # Moments at which trainings began: what they learned from is known by the token; created in seconds since 1970.
+        "CREATE TABLE marks (token TEXT PRIMARY KEY, seq INTEGER NOT NULL, created REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 
