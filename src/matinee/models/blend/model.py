@@ -356,21 +356,37 @@ class Blend(Model[BlendConfig]):
 
     def shortlist(self, query: Query, size: int) -> Shortlisted | None:
         """See `blend.shortlist`; None also for histories that no core part knows."""
+        shortlist = self._shortlist_of(size)
+        if shortlist is None:
+            return None
+        (query,) = self._as_seen([query])
+        if (made := query.memo.pop((self, "together"), None)) is None or made[0] is not shortlist:
+            made = shortlist, None if self.fallback(query) is not None else shortlist.score(query)
+        if made[1] is None:
+            return None
+        query.memo[self, "shortlisted"] = shortlist, made[1][1]
+        result: Shortlisted = made[1][0]
+        return result
+
+    def score_together(self, queries: Sequence[Query], size: int) -> None:
+        """See `Model.score_together`."""
+        shortlist = self._shortlist_of(size)
+        if shortlist is None:
+            return
+        seen = [self._as_seen([query])[0] for query in queries]
+        warm = [query for query in seen if self.fallback(query) is None]
+        for query, made in zip(warm, shortlist.score_many(warm), strict=True):
+            query.memo[self, "together"] = shortlist, made
+
+    def _shortlist_of(self, size: int) -> Shortlist | None:
+        """The candidates of this state of the catalog, made on first use; None: all movies are to be scored."""
         if not size:
             return None
         if self._shortlist is None or self._shortlist[0] != size:
             before = self._before  # read once: another thread may be as far
             self._shortlist = size, shortlist_of(self, size, before and before.shortlist)
             self._before = None  # or each would keep all before it
-        shortlist = self._shortlist[1]
-        if shortlist is None:
-            return None
-        (query,) = self._as_seen([query])
-        made = None if self.fallback(query) is not None else shortlist.score(query)
-        if made is None:
-            return None
-        query.memo[self, "shortlisted"] = shortlist, made[1]
-        return made[0]
+        return self._shortlist[1]
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         if name != self.config.popular:
