@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -295,7 +296,7 @@ class Blend(Model[BlendConfig]):
         """Weight of each part for each query, (n, 1) float32; parts of weight 0 for all are left out."""
         curves = self.config.curves if self.config.curves is not None else self.config.weights
         shares = basis(np.array([self._inside(query).sum() for query in queries], dtype=np.int64))
-        knots = np.array([_curve(curve) for curve in curves.values()], dtype=np.float32)
+        knots = _knots(tuple(curves.values()))
         weights = np.einsum("nk,pk->np", shares, knots)  # BLAS raises false floating point flags on such small matrices
         return {name: weights[:, [position]] for position, name in enumerate(curves) if weights[:, position].any()}
 
@@ -646,6 +647,14 @@ def _curve(curve: Curve) -> NDArray[np.float64]:
             f"A part of the blend has {len(curve)} weights, not {len(LENGTHS)}.", f"Give one for each of {LENGTHS}."
         )
     return np.array(curve if isinstance(curve, tuple) else [curve] * len(LENGTHS), dtype=np.float64)
+
+
+@lru_cache(16)
+def _knots(curves: tuple[Curve, ...]) -> NDArray[np.float32]:
+    """Weights of the parts at each of `LENGTHS`, (n_parts, len(LENGTHS)), read-only."""
+    result = np.array([_curve(curve) for curve in curves], dtype=np.float32)
+    result.flags.writeable = False
+    return result
 
 
 def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> NDArray[np.bool_]:
