@@ -1,4 +1,4 @@
-"""Requests that wait are begun together: which, what becomes of failures and of those that left, what lists they get."""
+"""Requests that wait are begun together: which, what becomes of failures and of those that left, and their lists."""
 
 from __future__ import annotations
 
