@@ -1,17 +1,20 @@
 """A server over a snapshot of any size: start, memory, lists a second with p50 and p99, ratings written while serving.
 
-    python benchmarks/scale_serving.py HOME [--seconds 10] [--batch 100]
+    python benchmarks/scale_serving.py HOME [--seconds 10] [--batch 100] [--workers 2]
 
 HOME is the folder of data (`MATINEE_DATA_DIR`) of a training, for instance of `scale.py train FOLDER --home HOME`. One
 worker, ready answers turned off: every list is scored, ranked and rendered. Latencies are those of an open loop at half
 of the rate of a closed one, as in `serving.py`. Ratings are written by four connections, `--batch` of one user at a
-time, first alone and then while lists are asked for at that half rate; each is durable when it is answered.
+time, first alone and then while lists are asked for at that half rate; each is durable when it is answered. At the end
+several workers are started (`--workers`; 1: none), and what memory each has for itself after lists is printed. The
+package is compiled to bytecode before, as an installed one is.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import http.client
 import json
 import os
@@ -23,6 +26,7 @@ from random import Random
 import httpx
 import uvloop
 
+import matinee as package
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot, SnapshotRegistry
 from serving import PATH, Load, Server, matinee
@@ -44,11 +48,48 @@ def sample(home: Path) -> tuple[list[str], list[str], str]:
     )
 
 
-def memory(server: Server) -> str:
+def memory(pid: int) -> str:
     """Resident memory, and what of it is no file's (Linux)."""
-    lines = Path(f"/proc/{server.process.pid}/smaps_rollup").read_text().splitlines()
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines[1:]}
     return f"resident {sizes['Rss']:,.0f} MiB, of which private {sizes['Private_Dirty']:,.0f} MiB"
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started, and those that these have (Linux)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has ended
+            continue
+        if parent == pid:
+            found += [int(folder.name), *children(int(folder.name))]
+    return found
+
+
+def several(home: Path, users: list[str], workers: int) -> None:
+    """Start several workers, ask for lists, and print the memory of each."""
+    with matinee(home, 0, workers) as server:
+        first_list(server, users[0])
+        for user in users[:400]:  # a connection each, so that all workers get some
+            httpx.get(f"http://127.0.0.1:{server.port}{PATH.format(user)}", timeout=60).raise_for_status()
+        large = [pid for pid in children(server.process.pid) if "multiprocessing.resource" not in command(pid)]
+        print(f"{workers} workers: {'; '.join(memory(pid) for pid in large)}; load {os.getloadavg()[0]:.1f}")
+
+
+def command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def first_list(server: Server, user: str) -> None:
+    """Ask until a list is answered."""
+    while True:
+        try:
+            httpx.get(f"http://127.0.0.1:{server.port}{PATH.format(user)}", timeout=60).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.05)
 
 
 def processors(server: Server) -> float:
@@ -109,7 +150,7 @@ async def measure(server: Server, users: list[str], movies: list[str], options: 
     found = await load.paced(rate / 2, options.seconds)
     print(
         f"lists: {rate:,.0f} a second, {1000 * each:.1f} ms of processors each; at {rate / 2:,.0f} a second "
-        f"{shown(found)}; {memory(server)}"
+        f"{shown(found)}; {memory(server.process.pid)}"
     )
     with Writers(server.port, users, movies, options.batch) as alone:
         await asyncio.sleep(options.seconds)
@@ -117,7 +158,7 @@ async def measure(server: Server, users: list[str], movies: list[str], options: 
         found = await load.paced(rate / 2, options.seconds)
     print(
         f"ratings written: {alone.rate:,.0f} a second alone, {beside.rate:,.0f} beside lists at {rate / 2:,.0f} a "
-        f"second, those {shown(found)}; {memory(server)}"
+        f"second, those {shown(found)}; {memory(server.process.pid)}"
     )
 
 
@@ -126,25 +167,24 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    compileall.compile_dir(Path(package.__file__).parent, quiet=1)
     users, movies, size = sample(options.home)
     for start in ("first", "second"):
         begun = time.perf_counter()
         with matinee(options.home, 0) as server:
             listening = time.perf_counter() - begun
-            while True:
-                try:
-                    httpx.get(f"http://127.0.0.1:{server.port}{PATH.format(users[0])}", timeout=60).raise_for_status()
-                    break
-                except httpx.HTTPError:
-                    time.sleep(0.05)
-            seconds = time.perf_counter() - begun
+            first_list(server, users[0])
+            seconds, used = time.perf_counter() - begun, memory(server.process.pid)
             print(
                 f"{size}; {start} start: listening after {listening:.1f} s, first list after {seconds:.1f} s "
-                f"({processors(server):.1f} s of processors); {memory(server)}; load {os.getloadavg()[0]:.1f}"
+                f"({processors(server):.1f} s of processors); {used}; load {os.getloadavg()[0]:.1f}"
             )
             if start == "second":
                 uvloop.run(measure(server, users, movies, options))
+    if options.workers > 1:
+        several(options.home, users, options.workers)
 
 
 if __name__ == "__main__":

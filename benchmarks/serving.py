@@ -198,13 +198,13 @@ class Server:
         return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), float("nan"))
 
 
-def matinee(data_dir: Path, answer_cache: int) -> Server:
+def matinee(data_dir: Path, answer_cache: int, workers: int = 1) -> Server:
     port = free_port()
     environment = {
         "MATINEE_DATA_DIR": str(data_dir),
         "MATINEE_PORT": str(port),
         "MATINEE_ANSWER_CACHE": str(answer_cache),
-        "MATINEE_WORKERS": "1",
+        "MATINEE_WORKERS": str(workers),
     }
     code = "from matinee.api import serve; serve()"
     return Server(["-c", code], port, environment)

@@ -38,7 +38,7 @@ def test_a_write_while_an_answer_is_computed_outdates_it(
     client: Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The version that a cached answer stands for is taken before it is computed."""
-    original: Callable[..., Any] = fast_path.recommend_work
+    original: Callable[..., Any] = fast_path.ListWork
 
     def slow(*arguments: Any) -> Any:
         work = original(*arguments)
@@ -52,7 +52,7 @@ def test_a_write_while_an_answer_is_computed_outdates_it(
         return compute
 
     with monkeypatch.context() as patch:
-        patch.setattr(fast_path, "recommend_work", slow)
+        patch.setattr(fast_path, "ListWork", slow)
         first = client.get(URL + "?n=5").json()["items"]
     second = client.get(URL + "?n=5").json()["items"]
     assert first[0]["movie_id"] not in {item["movie_id"] for item in second}

@@ -34,6 +34,7 @@ from matinee.models import (
     Stars,
     UserKernel,
 )
+from matinee.models.row_scorers import scores_of
 from support import make_dataset, random_dataset
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -186,6 +187,10 @@ def test_some_films_score_as_all_do(model: Model[Any], dataset: Dataset) -> None
         found = grown.row_scorer(rows)(query)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, grown.score([query])[0, rows], rtol=1e-4, atol=1e-5)
+        several = scores_of(grown.row_scorer(rows), [query, histories(dataset)[4], query])
+        assert (several.dtype, several.shape) == (np.float32, (3, len(rows)))
+        np.testing.assert_allclose(several[0], found, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(several[0], several[2], rtol=1e-4, atol=1e-5)
 
 
 def test_order_of_the_history_does_not_matter(model: Model[Any], dataset: Dataset) -> None:

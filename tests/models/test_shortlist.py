@@ -196,3 +196,30 @@ def test_given_moments_standardize_alike() -> None:
     whole = log_scores(scores)
     part = log_scores(scores[:20], (float(scores.mean()), float(scores.std())))
     np.testing.assert_allclose(part, whole[:20], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("small")
+def test_histories_scored_together_have_the_scores_of_each_alone(blend: Blend, data: Dataset) -> None:
+    def asked() -> list[Query]:
+        return [*histories(data), Query(), Query(np.array([399]), np.float32([4]))]
+
+    together = asked()
+    blend.score_together(together, SIZE)
+    for alone, query in zip(asked(), together, strict=True):
+        expected, found = blend.shortlist(alone, SIZE), blend.shortlist(query, SIZE)
+        assert (expected is None) == (found is None)
+        if expected is not None and found is not None:
+            assert found.rows is expected.rows
+            np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(
+                blend.contributions(query, [0, 13, 77]), blend.contributions(alone, [0, 13, 77]), rtol=1e-3, atol=1e-5
+            )
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_scored_together_serves_one_state_of_the_catalog(blend: Blend, data: Dataset) -> None:
+    queries = histories(data)[:3]
+    blend.score_together(queries, SIZE)
+    found = blend.shortlist(queries[0], SIZE + 1)
+    assert found is not None
+    assert len(found.rows) != len(blend.shortlist(queries[1], SIZE).rows)  # type: ignore[union-attr]

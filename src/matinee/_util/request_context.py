@@ -169,10 +169,15 @@ class stage:  # noqa: N801 - used like a function
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        context = current.get()
-        if context is None:
-            return
-        if context.stages is not None:
-            context.stages.append((self._name, self._start, perf_counter()))
-        elif context.observe is not None:
-            context.observe(self._name, perf_counter() - self._start)
+        passed(self._name, self._start, perf_counter())
+
+
+def passed(name: Stage, start: float, end: float) -> None:
+    """Record a stage of the current request that was measured elsewhere (`perf_counter`)."""
+    context = current.get()
+    if context is None:
+        return
+    if context.stages is not None:
+        context.stages.append((name, start, end))
+    elif context.observe is not None:
+        context.observe(name, end - start)

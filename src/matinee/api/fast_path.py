@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,17 +22,13 @@ from matinee.api.admission import Admission
 from matinee.api.application import Api, Application
 from matinee.api.cost import is_heavy
 from matinee.api.encoded_paths import keep_encoded_slashes
+from matinee.api.list_work import ListWork
 from matinee.api.protocol import WHOLE
-from matinee.api.render import answer_json
-from matinee.api.response_cache import CONTENT_TYPE, CachedResponse, Header, Made
+from matinee.api.response_cache import CONTENT_TYPE, CachedResponse, Header
 from matinee.data.ids import USER_ID
 from matinee.engine import Engine
-from matinee.engine.recommend import recommend_stored
-from matinee.engine.runtime import RequestView
-from matinee.engine.treatment import Treatment
 from matinee.engine.types import Request as Options
 from matinee.errors import MatineeError
-from matinee.experiments.definition import Experiment
 
 if TYPE_CHECKING:
     from matinee.api.service import CoreService
@@ -44,8 +40,6 @@ _QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{
 _ID = re.compile(USER_ID)
 _WHOLE = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
 """The headers that are always the same, the length of the body, the request's id, the body."""
-
-Work = Callable[[], Made]
 
 
 class Plan(NamedTuple):
@@ -64,28 +58,6 @@ def takes_long(options: Options, metadata: bool = False) -> bool:
         diverse=options.diversity > 0,
         filtered=bool(options.filter),
     )
-
-
-def recommend_work(
-    engine: Engine,
-    view: RequestView,
-    user_id: str,
-    options: Options,
-    metadata: bool = False,
-    experiment: Experiment | None = None,
-) -> Work:
-    """Computes a recommendation's bytes, under the experiment that runs."""
-    treatment = Treatment.of(experiment, user_id, options, view.models)
-
-    def work() -> Made:
-        answer = recommend_stored(view, user_id, options, treatment)
-        # Not cached: what depends on all ratings, as popular films do, since a user's version does not cover them;
-        # metadata, since no version covers posters; and what is drawn anew each time.
-        keep = not answer.volatile and not metadata and (treatment is None or not treatment.is_random)
-        arm = None if options.model is not None else "" if treatment is None else treatment.key
-        return Made(answer_json(engine, answer, metadata), keep, arm, answer.shown)
-
-    return work
 
 
 def plan(path: str, query: bytes) -> Plan | None:
@@ -170,7 +142,7 @@ class CoreApplication(Application):
             user_id, options = plain
             # Before computing: a write in between makes the answer outdated, never wrong.
             version = view.validity(user_id)
-            work = recommend_work(engine, view, user_id, options, False, service.experiments.running())
+            work = ListWork(engine, view, user_id, options, False, service.experiments.running())
             context = service.observation.begin(scope)
             current.set(context)  # for stages; the regular path sets it, too
             made = await service.executor.run(work, key=user_id, heavy=False)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
 
+from matinee.api.joint_thread import JointThread, JointWork
 from matinee.stores.base import Exposure
 
 T = TypeVar("T")
@@ -112,13 +113,14 @@ class AdaptiveExecutor:
         waits: the work waits for another machine, which must not hold up the event loop: all of it takes a thread.
     """
 
-    def __init__(self, limit: float = 0.005, threads: int = 4, *, waits: bool = False) -> None:
+    def __init__(self, limit: float = 0.002, threads: int = 4, *, waits: bool = False) -> None:
         self.limit, self.waits = limit, waits
         self.mean = 2 * limit  # unknown work starts in a thread
         self._slow: set[str] = set()
         self._threads = CapacityLimiter(threads)
+        self._joint = JointThread(self._learn)
 
-    async def run(self, work: Callable[[], T], *, key: str = "", heavy: bool = False) -> T:
+    async def run(self, work: Callable[[], T] | JointWork[T], *, key: str = "", heavy: bool = False) -> T:
         """The result of `work()`.
 
         Args:
@@ -128,6 +130,8 @@ class AdaptiveExecutor:
         if heavy or self.waits:
             return await to_thread.run_sync(work, limiter=self._threads)
         if self.mean > self.limit or key in self._slow:
+            if isinstance(work, JointWork):
+                return await self._joint.run(work, key)
             return await to_thread.run_sync(self._timed, work, key, limiter=self._threads)
         return self._timed(work, key)
 
@@ -136,10 +140,12 @@ class AdaptiveExecutor:
         try:
             return work()
         finally:
-            took = thread_time() - start
-            # A single slow piece of work says little about the others.
-            self.mean += 0.1 * (min(took, 2 * self.limit) - self.mean)
-            if took <= self.limit:
-                self._slow.discard(key)
-            elif len(self._slow) < MAX_SLOW:
-                self._slow.add(key)
+            self._learn(thread_time() - start, key)
+
+    def _learn(self, took: float, key: str) -> None:
+        # A single slow piece of work says little about the others.
+        self.mean += 0.1 * (min(took, 2 * self.limit) - self.mean)
+        if took <= self.limit:
+            self._slow.discard(key)
+        elif len(self._slow) < MAX_SLOW:
+            self._slow.add(key)

@@ -17,7 +17,7 @@ from matinee.api import application
 from matinee.api.admission import queues_of
 from matinee.api.cost import STREAM_PATH
 from matinee.api.exposure_log import ExposureLog
-from matinee.api.fast_path import Work
+from matinee.api.list_work import Work
 from matinee.api.middleware import route_of
 from matinee.api.render import Json
 from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache

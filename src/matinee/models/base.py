@@ -314,6 +314,13 @@ class Model(ABC, Generic[C]):
         del query, size
         return None
 
+    def score_together(self, queries: Sequence[Query], size: int) -> None:
+        """Make what `shortlist(query, size)` will be asked for soon, where several take less time together than apart.
+
+        It is kept with the histories (`Query.memo`).
+        """
+        del queries, size
+
     def score_at(self, query: Query, rows: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of some movies at the times when they are rated, (len(rows),); `score_rows` where time plays no part.
 

@@ -14,6 +14,7 @@ from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Query, RowScorer, Scores, State
 from matinee.models.cholesky import solve
 from matinee.models.preference import StarScale
+from matinee.models.row_scorers import ProductScorer
 from matinee.models.warm_items import WarmItems, array
 
 Floats = NDArray[np.float32]
@@ -117,19 +118,21 @@ class BiasedFactors(Model[C]):
         """See `Model.row_scorer`."""
         positions = self._items.positions(rows)
         rated = positions >= 0
+        everywhere = bool(rated.all())
         features = np.zeros((len(rows), self._features.shape[1]), dtype=np.float32)
         features[:, 0] = 1  # the user's bias is all there is to a movie without ratings
         features[rated] = self._features[positions[rated]]
         base = np.full(len(rows), self._mean, dtype=np.float32)
         base[rated] += self._biases[positions[rated]]
 
-        def score(query: Query) -> Floats:
-            stars: Floats = np.clip(features @ self._user(query) + base, *self._scale)
-            if not self.knows(query):
+        def finish(stars: Floats, query: Query) -> Floats:
+            stars += base
+            np.clip(stars, *self._scale, out=stars)
+            if not everywhere and not self.knows(query):
                 stars[~rated] = np.nan
             return stars
 
-        return score
+        return ProductScorer([features], lambda query: [self._user(query)], finish)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query)).

@@ -14,6 +14,7 @@ from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, Scores, State
 from matinee.models.gram import block_users, gram_matrix, invert
 from matinee.models.preference import Feedback, StarScale
+from matinee.models.row_sums import sum_rows
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm, over_history
 
 _TILE = 512
@@ -118,10 +119,7 @@ class Ease(Model[EaseConfig]):
         return self._scale.history_weights(query, known, self.config.feedback, self.config.weighting)
 
     def _weighted_rows(self, positions: NDArray[np.int64], history: NDArray[np.float32]) -> NDArray[np.float32]:
-        total = np.zeros(len(self._items), dtype=np.float32)
-        for part in _parts(len(positions)):
-            total += history[part] @ self._weights[positions[part]]
-        return total
+        return sum_rows(self._weights, positions, history)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """h_i·B_ij, (len(rows), len(query)); 0 for cold movies."""

@@ -14,6 +14,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, Scores, State
 from matinee.models.preference import Feedback, StarScale
+from matinee.models.row_scorers import ProductScorer
 from matinee.models.truncated_svd import OVERSAMPLING, truncated_svd
 from matinee.models.warm_items import WarmItems, array, choose_warm
 
@@ -150,7 +151,7 @@ class GraphFilter(Model[GraphFilterConfig]):
         scaled = np.full((len(rows), len(self._values)), np.nan, dtype=np.float32)
         known = positions[positions >= 0]
         scaled[positions >= 0] = self._directions[known] * self._roots[known, None]
-        return lambda query: scaled @ self._filtered(query)
+        return ProductScorer([scaled], lambda query: [self._filtered(query)])
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """What each movie of the history adds, (len(rows), len(query)); 0 for unrated movies."""

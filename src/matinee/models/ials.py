@@ -27,6 +27,7 @@ from matinee.models.factorization import (
     solver_bytes,
 )
 from matinee.models.preference import Feedback, StarScale
+from matinee.models.row_scorers import ProductScorer
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm, over_history
 
 TARGETS = ((-2.7, -0.5), (-1.7, 0.2), (-0.7, 0.7), (0.3, 0.9), (1.3, 1.0))
@@ -296,7 +297,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         """See `Model.row_scorer`."""
         factors, known = self.factors(rows)
         factors[~known] = np.nan
-        return lambda query: factors @ self.user_factors([query])[0]
+        return ProductScorer([factors], lambda query: [self.user_factors([query])[0]])
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""

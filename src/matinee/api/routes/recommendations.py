@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from matinee.api import parameters
 from matinee.api.errors import problems
-from matinee.api.fast_path import ROUTE, recommend_work, takes_long
+from matinee.api.fast_path import ROUTE, takes_long
+from matinee.api.list_work import ListWork
 from matinee.api.parameters import refuse, split_ids
 from matinee.api.render import Json, answer_json, group_record, popular_record, reply
 from matinee.api.response_cache import Made
@@ -52,7 +53,7 @@ async def recommend(
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
     service = service_of(request)
     view = await service.view(engine)
-    work = recommend_work(engine, view, user_id, options, metadata, service.experiments.running())
+    work = ListWork(engine, view, user_id, options, metadata, service.experiments.running())
     return await service.answer(request, view, user_id, work, heavy=takes_long(options, metadata))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -295,7 +296,7 @@ class Blend(Model[BlendConfig]):
         """Weight of each part for each query, (n, 1) float32; parts of weight 0 for all are left out."""
         curves = self.config.curves if self.config.curves is not None else self.config.weights
         shares = basis(np.array([self._inside(query).sum() for query in queries], dtype=np.int64))
-        knots = np.array([_curve(curve) for curve in curves.values()], dtype=np.float32)
+        knots = _knots(tuple(curves.values()))
         weights = np.einsum("nk,pk->np", shares, knots)  # BLAS raises false floating point flags on such small matrices
         return {name: weights[:, [position]] for position, name in enumerate(curves) if weights[:, position].any()}
 
@@ -356,21 +357,37 @@ class Blend(Model[BlendConfig]):
 
     def shortlist(self, query: Query, size: int) -> Shortlisted | None:
         """See `blend.shortlist`; None also for histories that no core part knows."""
+        shortlist = self._shortlist_of(size)
+        if shortlist is None:
+            return None
+        (query,) = self._as_seen([query])
+        if (made := query.memo.pop((self, "together"), None)) is None or made[0] is not shortlist:
+            made = shortlist, None if self.fallback(query) is not None else shortlist.score(query)
+        if made[1] is None:
+            return None
+        query.memo[self, "shortlisted"] = shortlist, made[1][1]
+        result: Shortlisted = made[1][0]
+        return result
+
+    def score_together(self, queries: Sequence[Query], size: int) -> None:
+        """See `Model.score_together`."""
+        shortlist = self._shortlist_of(size)
+        if shortlist is None:
+            return
+        seen = [self._as_seen([query])[0] for query in queries]
+        warm = [query for query in seen if self.fallback(query) is None]
+        for query, made in zip(warm, shortlist.score_many(warm), strict=True):
+            query.memo[self, "together"] = shortlist, made
+
+    def _shortlist_of(self, size: int) -> Shortlist | None:
+        """The candidates of this state of the catalog, made on first use; None: all movies are to be scored."""
         if not size:
             return None
         if self._shortlist is None or self._shortlist[0] != size:
             before = self._before  # read once: another thread may be as far
             self._shortlist = size, shortlist_of(self, size, before and before.shortlist)
             self._before = None  # or each would keep all before it
-        shortlist = self._shortlist[1]
-        if shortlist is None:
-            return None
-        (query,) = self._as_seen([query])
-        made = None if self.fallback(query) is not None else shortlist.score(query)
-        if made is None:
-            return None
-        query.memo[self, "shortlisted"] = shortlist, made[1]
-        return made[0]
+        return self._shortlist[1]
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         if name != self.config.popular:
@@ -630,6 +647,14 @@ def _curve(curve: Curve) -> NDArray[np.float64]:
             f"A part of the blend has {len(curve)} weights, not {len(LENGTHS)}.", f"Give one for each of {LENGTHS}."
         )
     return np.array(curve if isinstance(curve, tuple) else [curve] * len(LENGTHS), dtype=np.float64)
+
+
+@lru_cache(16)
+def _knots(curves: tuple[Curve, ...]) -> NDArray[np.float32]:
+    """Weights of the parts at each of `LENGTHS`, (n_parts, len(LENGTHS)), read-only."""
+    result = np.array([_curve(curve) for curve in curves], dtype=np.float32)
+    result.flags.writeable = False
+    return result
 
 
 def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ chapter 5). The time depends on the number of candidates, not on that of the mov
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from matinee.models.base import Model, Query, RowScorer, Scores, Shortlisted
 from matinee.models.blend.unrated import Estimate, estimate_from_mapping
+from matinee.models.row_scorers import scores_of
 
 if TYPE_CHECKING:
     from matinee.models.blend.model import Blend
@@ -28,6 +30,9 @@ SAMPLE = 2000
 """Movies that stand for those that are not candidates. On 25 million ratings of 60,000 movies 4,000 change nothing."""
 NEWEST = 4000
 """Candidates without ratings, at most."""
+CONTENT = ""
+"""Stands for what the content part says of all rows, of the unknown movies too."""
+NONE: Mapping[str, Floats] = {}
 WORTH = 2
 """All movies are scored where they are not at least so many times the most rated candidates and the sample."""
 
@@ -95,8 +100,27 @@ class Shortlist:
             return Part(model, lambda _: scores, core)
         return Part(model, model.row_scorer(self._known), core)
 
-    def score(self, query: Query) -> tuple[Shortlisted, Mixed] | None:
-        """Blended scores for a history that a core part knows; None where none of them counts."""
+    def score_many(self, queries: Sequence[Query]) -> list[tuple[Shortlisted, Mixed] | None]:
+        """`score` of each history; each part scores those that it counts for together, which reads its factors once."""
+        ready: list[dict[str, Floats]] = [{} for _ in queries]
+        weights = self._blend.weights_for(queries)
+        for name, weight in weights.items():
+            counts = [place for place, column in enumerate(weight[:, 0].tolist()) if column]
+            if len(counts) > 1 and name not in (self._blend.config.content, self._blend.config.popular):
+                scores = scores_of(self._parts[name].scorer, [queries[place] for place in counts])
+                for place, own in zip(counts, scores, strict=True):
+                    ready[place][name] = own
+        if self._content is not None:
+            for place, own in enumerate(scores_of(self._content, queries)):
+                ready[place][CONTENT] = own
+        return [self.score(query, own) for query, own in zip(queries, ready, strict=True)]
+
+    def score(self, query: Query, ready: Mapping[str, Floats] = NONE) -> tuple[Shortlisted, Mixed] | None:
+        """Blended scores for a history that a core part knows; None where none of them counts.
+
+        Args:
+            ready: scores of parts that are there already, by name; those of all rows by content as `CONTENT`.
+        """
         config, parts = self._blend.config, dict[str, tuple[NDArray[np.bool_], float]]()
         columns = self._blend.weights_for([query])
         weights = {name: float(weight[0, 0]) for name, weight in columns.items()}
@@ -106,10 +130,12 @@ class Shortlist:
         n = len(self._known)
         total, divisor = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32)
         sound = np.zeros(n, dtype=np.bool_)
-        content = None if self._content is None else self._content(query)
+        content = None if self._content is None else _ready(ready, CONTENT, self._content, query)
         for name, weight in weights.items():
             part = self._parts[name]
-            scores = part.scorer(query) if content is None or name != config.content else content[:n]
+            scores = content[:n] if content is not None and name == config.content else None
+            if scores is None:
+                scores = _ready(ready, name, part.scorer, query)
             known = ~np.isnan(scores)
             everywhere = bool(known.all())
             standard = scores.copy() if everywhere else np.where(known, scores, np.float32(0))
@@ -201,6 +227,11 @@ def shortlist_of(blend: Blend, size: int, before: Shortlist | None = None) -> Sh
     if blend.config.popular is None or blend.n_items < WORTH * (size + SAMPLE):
         return None
     return Shortlist(blend, size, before)
+
+
+def _ready(ready: Mapping[str, Floats], name: str, scorer: RowScorer, query: Query) -> Floats:
+    scores = ready.get(name)
+    return scorer(query) if scores is None else scores
 
 
 def _moments(values: Floats, counts: Floats) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from matinee.models.content.vector_field import VectorField, put_state, read_sta
 from matinee.models.content.words import FIELDS, changed_rows, movie_words, pack, unpack, vectorize
 from matinee.models.plot_words import PlotWords
 from matinee.models.preference import StarScale
+from matinee.models.row_scorers import ProductScorer
 from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
 from matinee.models.warm_items import array, over_history
 
@@ -213,19 +214,19 @@ class Content(Model[ContentConfig]):
     def row_scorer(self, rows: NDArray[np.int64]) -> RowScorer:
         """See `Model.row_scorer`."""
         words, described = self._vectors[rows], self.has_features(rows)
+        cold = np.flatnonzero(~described)
         fields = {name: self._parts(name)[0].rows(rows) * self._parts(name)[1] for name in self._dense}
 
-        def score(query: Query) -> NDArray[np.float32]:
+        def vectors(query: Query) -> list[NDArray[np.float32]] | None:
             profile = self._profile(query)
-            if profile is None:
-                return np.full(len(rows), np.nan, dtype=np.float32)
-            scores: NDArray[np.float32] = words @ profile[0]
-            for name, part in profile[1].items():
-                scores += fields[name] @ part
-            scores[~described] = np.nan
+            return None if profile is None else [profile[0], *(profile[1][name] for name in fields)]
+
+        def finish(scores: NDArray[np.float32], query: Query) -> NDArray[np.float32]:
+            del query
+            scores[cold] = np.nan
             return scores
 
-        return score
+        return ProductScorer([words, *fields.values()], vectors, finish)
 
     def _profile(self, query: Query) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]] | None:
         """What a user likes, as words (n_words,) and as a vector (dim,) of each space; None where nothing is known."""
