@@ -47,6 +47,10 @@ class FrameTable:
         """A column as a new list."""
         return self.frame[name].to_list()
 
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """A column of some movies."""
+        return self.frame[name].slice(start, stop - start).to_list()
+
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""
         return self.frame.row(row, named=True)

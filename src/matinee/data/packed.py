@@ -155,6 +155,10 @@ class Table(Protocol):
         """A column as a new list: texts, years or None, lists of texts."""
         ...
 
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """`column` of the movies from one row up to another."""
+        ...
+
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""
         ...
@@ -262,6 +266,11 @@ class PackedTable:
         """A column as a new list."""
         return self._columns[name].to_list()
 
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """A column of some movies."""
+        column = self._columns[name]
+        return [column[row] for row in range(start, min(stop, len(self)))]
+
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""
         return {name: column[row] for name, column in self._columns.items()}
@@ -345,6 +354,17 @@ class ChangedTable:
         copied = list if COLUMNS[name] == "list" else lambda value: value
         for row, record in self._records.items():
             values[row] = copied(record[name])
+        return values
+
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """A column of some movies."""
+        stop = min(stop, self._length)
+        values = [] if self._root is None else self._root.part(name, start, min(stop, self._kept))
+        values += [None] * (stop - start - len(values))
+        copied = list if COLUMNS[name] == "list" else lambda value: value
+        for row, record in self._records.items():
+            if start <= row < stop:
+                values[row - start] = copied(record[name])
         return values
 
     def row(self, row: int) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def popular(
     rows = chart.top(n, allowed)
     return [
         PopularItem(item, int(counts[item.row]), round(float(sums[item.row] / counts[item.row]), 4))
-        for item in make_items(view, rows, chart.score.astype(np.float32))
+        for item in make_items(view, rows, chart.score[rows].astype(np.float32))
     ]
 
 

@@ -68,12 +68,12 @@ class GraphFilter(Model[GraphFilterConfig]):
         """Peak bytes: three sparse copies of the ratings, and blocks of the decomposition on both sides."""
         ratings = dataset.ratings
         width = self.config.rank + OVERSAMPLING
-        sides = ratings.n_users + ratings.n_items
+        sides = ratings.n_users + ratings.n_rated
         return 64 * len(ratings) + 20 * width * sides + 40 * width * width + 64 * sides + (1 << 20)
 
     def memory_kept(self, dataset: Dataset) -> int:
         """Bytes of the directions."""
-        return len(dataset.catalog) * (4 * self.config.rank + 24)
+        return dataset.ratings.n_rated * (4 * self.config.rank + 16) + 8 * len(dataset.catalog)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""

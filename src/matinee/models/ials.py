@@ -148,14 +148,15 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         ratings = dataset.ratings
         d = self.config.n_factors or default_factors(len(ratings))
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
-        sides = ratings.n_users + ratings.n_items
+        sides = ratings.n_users + ratings.n_rated
         solver = self.config.solver or default_solver(len(ratings))
         solving = COMPILER_BYTES if solver == "cg" else solver_bytes(longest, d)
         return 64 * len(ratings) + sides * d * 80 + solving + (1 << 20)
 
     def memory_kept(self, dataset: Dataset) -> int:
         """Bytes of the movies' factors."""
-        return len(dataset.catalog) * (4 * (self.config.n_factors or default_factors(len(dataset.ratings))) + 24)
+        width = self.config.n_factors or default_factors(len(dataset.ratings))
+        return dataset.ratings.n_rated * (4 * width + 16) + 8 * len(dataset.catalog)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""

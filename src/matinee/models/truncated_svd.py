@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 OVERSAMPLING, ITERATIONS = 16, 4
+_ROWS = 1 << 17
+"""Rows that are looked at in double precision at a time."""
 
 
 def truncated_svd(
@@ -80,7 +82,7 @@ def truncated_svd(
     for _ in range(iterations):
         basis = _orthonormal(forward(backward(basis)))
     seen = backward(basis)  # (m, width): the matrix as the basis sees it, turned
-    squares, small = np.linalg.eigh(seen.T.astype(np.float64) @ seen)
+    squares, small = np.linalg.eigh(_gram(seen))
     squares, small = squares[::-1][:rank], small[:, ::-1][:, :rank]
     # What centring leaves of equal columns is rounding.
     kept = squares > max(squares.max(initial=0.0) * 1e-9, 1e-12)
@@ -115,16 +117,25 @@ def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
+def _gram(block: Floats) -> NDArray[np.float64]:
+    """Products of the columns, in double precision: some rows at a time, which are not there twice then."""
+    total = np.zeros((block.shape[1], block.shape[1]))
+    for start in range(0, len(block), _ROWS):
+        rows = block[start : start + _ROWS].astype(np.float64)
+        total += rows.T @ rows
+    return total
+
+
 def _orthonormal(block: Floats) -> Floats:
     """An orthonormal basis of the columns' span (fewer columns where they are dependent).
 
     By the eigenvectors of the Gram matrix: all of the work is one matrix product, where a QR decomposition of a tall
     matrix takes tens of times as long.
     """
-    values, vectors = np.linalg.eigh(block.T.astype(np.float64) @ block)
+    values, vectors = np.linalg.eigh(_gram(block))
     kept = values > max(values.max(initial=0.0) * 1e-10, 1e-30)
     basis = block @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
     # Once more: single precision leaves the columns not quite orthogonal after the first time.
-    values, vectors = np.linalg.eigh(basis.T.astype(np.float64) @ basis)
+    values, vectors = np.linalg.eigh(_gram(basis))
     again: Floats = basis @ (vectors / np.sqrt(values)).astype(np.float32)
     return again
