@@ -296,21 +296,22 @@ def make_items(
     reasons: ListReasons | None = None,
 ) -> tuple[Item, ...]:
     """Items of ranked rows; `scores`, `stars` and `reasons` go with `rows`."""
-    ids, titles, years, genres = view.catalog.columns("movie_id", "title", "year", "genres")
+    places = rows.tolist()
+    ids, titles, years, genres = (view.catalog.some(name, places) for name in ("movie_id", "title", "year", "genres"))
     values = scores.tolist()
     expected = stars.tolist() if stars is not None else []
     return tuple(
         Item(
             row=row,
-            movie_id=ids[row],
-            title=titles[row],
-            year=years[row],
-            genres=tuple(genres[row]),
+            movie_id=ids[i],
+            title=titles[i],
+            year=years[i],
+            genres=tuple(genres[i]),
             score=values[i],
             rank=i + 1,
             stars=round(expected[i], 3) if expected and expected[i] == expected[i] else None,
             because=None if reasons is None else reasons.because[i],
             reason=None if reasons is None else reasons.texts[i],
         )
-        for i, row in enumerate(rows.tolist())
+        for i, row in enumerate(places)
     )
