@@ -150,7 +150,7 @@ class GraphFilter(Model[GraphFilterConfig]):
         scaled = np.full((len(rows), len(self._values)), np.nan, dtype=np.float32)
         known = positions[positions >= 0]
         scaled[positions >= 0] = self._directions[known] * self._roots[known, None]
-        return lambda query: scaled @ self._filtered(query)
+        return lambda query: scaled @ query.once((self, "filtered"), lambda: self._filtered(query))
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """What each movie of the history adds, (len(rows), len(query)); 0 for unrated movies."""

@@ -297,7 +297,8 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         """See `Model.row_scorer`."""
         factors, known = self.factors(rows)
         factors[~known] = np.nan
-        return lambda query: factors @ self.user_factors([query])[0]
+        # Scorers of other movies, as those of a filter, ask for the same user.
+        return lambda query: factors @ query.once((self, "user"), lambda: self.user_factors([query])[0])
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""

@@ -225,7 +225,7 @@ class Content(Model[ContentConfig]):
         fields = {name: self._parts(name)[0].rows(rows) * self._parts(name)[1] for name in self._dense}
 
         def score(query: Query) -> NDArray[np.float32]:
-            profile = self._profile(query)
+            profile = query.once((self, "profile"), lambda: self._profile(query))
             if profile is None:
                 return np.full(len(rows), np.nan, dtype=np.float32)
             scores: NDArray[np.float32] = words @ profile[0]
