@@ -56,6 +56,23 @@ def test_lists_come_as_numbers_of_words_from_any_table(tmp_path: Path) -> None:
             assert lists_of(table.coded("genres", chosen)) == [lists[row] for row in chosen]
 
 
+def test_a_part_of_a_column_from_any_table(tmp_path: Path) -> None:
+    years = [1990, None, 2001, 1950]
+    rows = [{"movie_id": str(n), "title": f"T{n}", "year": year, "genres": ["War"] * n} for n, year in enumerate(years)]
+    frame = FrameTable(pl.DataFrame(rows))
+    write_table(tmp_path / "t", frame)
+    packed = PackedTable.read(tmp_path / "t")
+    changes = {1: {**packed.row(1), "year": 2020}, 4: {**packed.row(0), "title": "New"}}
+    for table in (frame, packed, ChangedTable(packed, changes), ChangedTable(None, {0: packed.row(2)})):
+        for name in ("movie_id", "title", "year", "genres", "imdb_id"):
+            column, n = table.column(name), len(table)
+            assert len(column) == n
+            for start, stop in ((0, n), (0, 1), (n - 1, n + 7), (n, n + 1), (1, 3)):
+                assert table.part(name, start, stop) == column[start:stop]
+            for chosen in ([n - 1, 0, 0], [], [0]):
+                assert table.some(name, chosen) == [column[row] for row in chosen]
+
+
 @settings(max_examples=60, deadline=None)
 @given(records)
 @example([])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -14,8 +16,10 @@ from matinee.data.split import (
     leave_last_out,
     random_holdout,
     random_per_user,
+    some_movies,
     temporal,
 )
+from matinee.data.vectors import MovieVectors
 from matinee.errors import DataError, InvalidInputError
 from support import make_dataset, random_dataset
 
@@ -136,3 +140,25 @@ def test_file_order_reads_numbers_as_ids() -> None:
     dataset = make_dataset([("2", "7", 4.0, None), ("1", "7", 3.0, None), ("1", "5", 2.0, None)])
     rows = pl.DataFrame({"user_id": [2, 1, 1], "movie_id": [7, 5, 7]})
     assert file_order(dataset.ratings, dataset.catalog, rows).tolist() == [2, 0, 1]
+
+
+def test_some_movies() -> None:
+    """Half the most rated, half others, with all that is known of them; the rest is as if it had never been."""
+    data = random_dataset(40, 60)
+    vectors = np.eye(60, dtype=np.float32)[::2]
+    data = replace(data, vectors={"text": MovieVectors(np.arange(0, 60, 2), vectors)})
+    assert some_movies(data, 60, 0) is data
+    some = some_movies(data, 20, 0)
+    rows = data.catalog.rows(some.catalog.column("movie_id"))
+    assert len(some.catalog) == some.ratings.n_items == len(rows) == 20
+    assert (np.diff(rows) > 0).all()
+    counts = data.ratings.counts
+    assert set(np.argsort(-counts, kind="stable")[:10]) <= set(rows)
+    assert np.array_equal(some.ratings.counts, counts[rows])
+    assert some.ratings.n_rated == np.count_nonzero(counts[rows])
+    np.testing.assert_array_equal(some.ratings.matrix().toarray(), data.ratings.matrix().toarray()[:, rows])
+    assert some.catalog.movie(7) == data.catalog.movie(int(rows[7]))
+    texts = some.vectors["text"]
+    assert rows[texts.rows].tolist() == rows[rows % 2 == 0].tolist()
+    np.testing.assert_array_equal(texts.vectors, vectors[rows[rows % 2 == 0] // 2])
+    assert rows.tolist() != data.catalog.rows(some_movies(data, 20, 1).catalog.column("movie_id")).tolist()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog, Movie
 from matinee.engine import Engine, Request
+from matinee.engine.allowed import Ranked
 from matinee.engine.reasons import (
     DECIDES,
     NO_LIKES,
@@ -166,7 +167,7 @@ def test_a_list_by_hand(engine: Engine) -> None:
     query = Query(history, np.array([5, 4.5, 0.5, 0.5, 0.5], dtype=np.float32))
     view = view_of(engine)
     model = Given([0.75, 0.25, -0.5, 0.9, -0.001])
-    ranked = np.zeros(len(view.catalog), dtype=np.float32)
+    ranked = Ranked(np.zeros(len(view.catalog), dtype=np.float32))
     told = list_reasons(view, model, query, np.array([0, 1]), ranked, None)
     assert told.because == ((Reason("Alien", "Alien", 0.75), Reason("Heat", "Heat", 0.25)),) * 2
     assert told.texts == ("because you loved Alien",) * 2

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from matinee.data.catalog import Movie
-from matinee.engine import Engine, Request, recommend
+from matinee.engine import Engine, Request
 from matinee.models import Blend
-from matinee.models.base import Query, Shortlisted
+from matinee.models.base import Query, Shortlisted, Subset
 from matinee.models.blend import shortlist
 from matinee.settings import Settings
 
@@ -25,8 +26,8 @@ def shortlists(monkeypatch: pytest.MonkeyPatch) -> list[Shortlisted | None]:
     made: list[Shortlisted | None] = []
     original = Blend.shortlist
 
-    def noting(self: Blend, query: Query, size: int) -> Shortlisted | None:
-        made.append(original(self, query, size))
+    def noting(self: Blend, query: Query, size: int, subset: Subset | None = None) -> Shortlisted | None:
+        made.append(original(self, query, size, subset))
         return made[-1]
 
     monkeypatch.setattr(Blend, "shortlist", noting)
@@ -80,19 +81,72 @@ def test_all_are_scored_where_candidates_do_not_suffice(
         assert len(shortlists[0].rows) < 40
 
 
+FILTERS = (
+    "genre = Comedy",
+    "not genre = Comedy and year >= 1990",
+    "ratings >= 3 and ratings < 12",
+    'title ~ "no film is called so"',
+    "movie_id in (m1, m7, m30)",
+    "year < 1995 or genre = Horror",
+)
+
+
+@pytest.mark.parametrize("text", FILTERS)
 def test_a_filter_is_exact(
+    settings: Settings, shortlists: list[Shortlisted | None], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Lists are those of all scores where all films that it allows are candidates, and never hold another film."""
+    request = Request(n=5, filter=text, include_seen=True, explain=True)
+    monkeypatch.setattr(shortlist, "SAMPLE", 10_000)
+    monkeypatch.setattr(shortlist, "WORTH", 0)
+    with opened(settings, 2) as engine, opened(settings, 0) as whole:
+        view = engine.request_view()
+        allowed = set(view.catalog.ids(np.flatnonzero(view.allowed(text))))
+        for user in [f"u{n}" for n in range(20)]:
+            found, expected = engine.recommend(user, request), whole.recommend(user, request)
+            assert ids(found) == ids(expected)
+            assert [one.score for one in found.items] == pytest.approx([one.score for one in expected.items], abs=1e-3)
+            assert [one.reason for one in found.items] == [one.reason for one in expected.items]
+            assert set(ids(found)) <= allowed
+            assert len(ids(found)) == min(5, len(allowed))
+        assert all(made is None or made.whole for made in shortlists)
+
+
+def test_where_a_filter_allows_more_they_are_the_most_rated(
     settings: Settings, shortlists: list[Shortlisted | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = Request(n=3, filter="genre = Comedy", include_seen=True)
-    with opened(settings, SIZE) as engine, opened(settings, 0) as whole:
-        narrow = engine.recommend("u3", request)  # few candidates are comedies: all movies are scored
-        assert ids(narrow) == ids(whole.recommend("u3", request))
-        monkeypatch.setattr(recommend, "MIN_ALLOWED", 1)
-        monkeypatch.setattr(recommend, "MIN_ALLOWED_EACH", 1)
+    monkeypatch.setattr(shortlist, "ALLOWED", 8)
+    monkeypatch.setattr(shortlist, "ALLOWED_SAMPLE", 3)
+    with opened(settings, 2) as engine:
+        view = engine.request_view()
+        allowed = view.allowed("genre = Comedy")
+        assert allowed.sum() > 14
         for user in [f"u{n}" for n in range(12)]:
-            answer = engine.recommend(user, request)
+            answer = engine.recommend(user, Request(n=3, filter="genre = Comedy"))
             assert [one.genres for one in answer.items] == [("Comedy",)] * 3
-        assert len(shortlists) > 12
+        made = shortlists[0]
+        assert made is not None
+        assert not made.whole
+        assert all(other is None or other.rows is made.rows for other in shortlists)
+
+
+def test_the_movies_of_a_filter_are_looked_up_once(settings: Settings) -> None:
+    with opened(settings, SIZE) as engine:
+        first = engine.request_view().subset("genre = Comedy and year > 1990")
+        assert engine.request_view().subset("year > 1990  and genre = Comedy") is not first
+        assert engine.request_view().subset('genre = "Comedy" and year > 1990') is first
+        rated = engine.request_view().subset("ratings > 3")
+        assert engine.request_view().subset("ratings > 3") is rated
+        engine.rate([("u3", "m2", 5.0)])
+        assert engine.request_view().subset('genre = "Comedy" and year > 1990') is first
+        assert engine.request_view().subset("ratings > 3") is not rated
+        engine.delete_movie("m2")
+        after = engine.request_view()
+        row = after.catalog.find_any("m2")
+        assert row is not None
+        assert not after.subset("").mask[row]
+        assert not after.subset("ratings >= 0").mask[row]
+        assert not first.mask.flags.writeable
 
 
 def test_a_sampled_film_on_the_list_has_all_scored(settings: Settings, shortlists: list[Shortlisted | None]) -> None:
@@ -104,7 +158,7 @@ def test_a_sampled_film_on_the_list_has_all_scored(settings: Settings, shortlist
             made = shortlists[-2]
             assert made is not None
             rows = engine.request_view().catalog.rows(found)
-            by_candidates = set(rows.tolist()) <= set(made.rows[made.n_sample :].tolist())
+            by_candidates = set(rows.tolist()) <= set(made.rows[~made.sampled].tolist())
             assert by_candidates or found == expected
             counts[by_candidates] += 1
         assert min(counts) > 0

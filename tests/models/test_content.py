@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
+from matinee.data.ratings import Ratings
 from matinee.data.vectors import MovieVectors
 from matinee.errors import DataError, SnapshotError
 from matinee.models import Content, Query
+from matinee.models.content import words as words_module
 from matinee.models.content.model import profile_weights
 from matinee.models.content.words import changed_rows, pack, unpack, words
 from matinee.models.preference import StarScale
@@ -239,3 +241,20 @@ def test_a_history_that_says_nothing_weighs_nothing() -> None:
     nothing = Query(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
     weights = profile_weights(nothing, np.zeros(0, dtype=np.bool_), StarScale.of(random_dataset()), None)
     assert weights.shape == (0,)
+
+
+def test_movies_may_be_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(20, 50)
+    edited = data.catalog.movie(3).model_copy(update={"genres": ("Western",)})
+    catalog = data.catalog.with_changes([edited, Movie(movie_id="new", title="The Weeping", genres=("Drama",))])
+    for whole in (data, replace(data, catalog=catalog, ratings=replace_n_items(data.ratings, len(catalog)))):
+        expected = Content().fit(whole)
+        with monkeypatch.context() as context:
+            context.setattr(words_module, "_AT_ONCE", 7)
+            found = Content().fit(whole)
+        assert (found.item_vectors != expected.item_vectors).nnz == 0
+        assert found.item_vectors.shape == (len(whole.catalog), expected.item_vectors.shape[1])
+
+
+def replace_n_items(ratings: Ratings, n_items: int) -> Ratings:
+    return Ratings(ratings.user_ids, ratings.indptr, ratings.indices, ratings.values, ratings.times, n_items)

@@ -12,6 +12,7 @@ from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
 from matinee.data.vectors import MovieVectors
 from matinee.models import Blend, ColdStart, Content, Ease, GraphFilter, ImplicitALS, Model, Popularity, Query, Stars
+from matinee.models.base import Subset
 from matinee.models.blend import shortlist
 from matinee.models.calibration import Reranker, log_scores
 from matinee.models.preference import StarScale
@@ -113,7 +114,7 @@ def test_candidates_are_the_most_rated_and_those_added_last(
     made = blend.shortlist(histories(data)[0], SIZE)
     assert made is not None
     counts, unrated = data.ratings.counts, np.flatnonzero(data.ratings.counts == 0)
-    candidates, sample = made.rows[made.n_sample :], made.rows[: made.n_sample]
+    candidates, sample = made.rows[~made.sampled], made.rows[made.sampled]
     rated = candidates[counts[candidates] > 0]
     assert len(sample) == 80
     assert len(np.unique(made.rows)) == len(made.rows)
@@ -138,6 +139,72 @@ def test_a_sample_stands_for_the_rest(blend: Blend, data: Dataset) -> None:
         places = reranker.among(made.rows).pick(made.scores, query, 10, moments=(made.mean, made.deviation))
         assert len(np.intersect1d(whole, made.rows[places])) >= 8
     assert np.mean(scale) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_filter_gets_candidates_of_its_own(blend: Blend, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The most rated movies that it allows, scored as they would be among all; no other score moves."""
+    monkeypatch.setattr(shortlist, "ALLOWED", 30)
+    monkeypatch.setattr(shortlist, "ALLOWED_SAMPLE", 10)
+    monkeypatch.setattr(shortlist, "NEWEST", 20)
+    counts = data.ratings.counts
+    for name, allowed in (
+        ("every third", np.arange(400) % 3 == 0),
+        ("rarely rated", counts <= np.sort(counts)[200]),
+        ("a few", np.isin(np.arange(400), [3, 71, 72, 250, 397, 399])),
+        ("none", np.zeros(400, dtype=np.bool_)),
+    ):
+        subset = Subset(allowed)
+        for query in histories(data):
+            plain, made = blend.shortlist(query, SIZE), blend.shortlist(query, SIZE, subset)
+            assert plain is not None
+            assert made is not None
+            assert len(np.unique(made.rows)) == len(made.rows)
+            assert (np.diff(made.rows[made.order]) > 0).all()
+            scores = np.full((2, 400), np.nan, dtype=np.float32)
+            scores[0, plain.rows], scores[1, made.rows] = plain.scores, made.scores
+            np.testing.assert_allclose(scores[1, plain.rows], plain.scores, rtol=1e-4, atol=1e-5)
+            assert (made.mean, made.deviation) == pytest.approx((plain.mean, plain.deviation), abs=1e-5)
+            # Moments are estimated as before: with those of all movies the scores would be the blend's.
+            added, whole = np.setdiff1d(made.rows, plain.rows), blend.score([query])[0]
+            added = added[np.isfinite(whole[added])]
+            if len(added) > 5:
+                assert np.corrcoef(scores[1, added], whole[added])[0, 1] > 0.99
+            candidates = made.rows[~made.sampled]
+            mine, rated = candidates[allowed[candidates]], np.flatnonzero(allowed & (counts > 0))
+            assert made.whole == (name in ("a few", "none"))
+            if made.whole:
+                assert set(np.flatnonzero(allowed)) <= set(mine)
+            else:
+                best = rated[counts[rated] > np.sort(counts[rated])[::-1][30]]
+                assert set(best) <= set(mine)
+                assert len(mine) >= 30
+                assert allowed[made.rows[made.sampled]].sum() >= 10
+                assert counts[made.rows[made.sampled]].min() > 0
+            assert blend.shortlist(query, SIZE, subset).rows is made.rows
+
+
+@pytest.mark.usefixtures("small")
+def test_a_filter_that_allows_enough_candidates_adds_none(
+    blend: Blend, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "ALLOWED", 30)
+    query, subset = histories(data)[0], Subset(np.arange(400) % 10 > 0)
+    plain, made = blend.shortlist(query, SIZE), blend.shortlist(query, SIZE, subset)
+    assert plain is not None
+    assert made is not None
+    assert made.rows is plain.rows
+
+
+@pytest.mark.usefixtures("small")
+def test_candidates_of_few_filters_are_kept(blend: Blend, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortlist, "SUBSETS", 3)
+    query = histories(data)[0]
+    for start in range(8):
+        assert blend.shortlist(query, SIZE, Subset(np.arange(400) % 8 == start)) is not None
+    made = blend._shortlist and blend._shortlist[1]
+    assert made
+    assert len(made._subsets) == 3
 
 
 @pytest.mark.usefixtures("small")

@@ -327,3 +327,18 @@ def test_snapshots_tell_of_lifted_spaces(engine: Engine, tmp_path: Path) -> None
     assert {name: entry.lifted for name, entry in manifest.spaces.items()} == dict.fromkeys(
         ("content", "taste", "blend"), True
     )
+
+
+def test_directions_of_a_sample_stand_for_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many movies: likeness stays, and an edited movie moves as it would."""
+    data = random_dataset(30, 200)
+    content = Content().fit(data)
+    whole = ContentSpace.learn(content, {}, dim=40)
+    monkeypatch.setattr("matinee.spaces.content_space.MAX_LEARNED", 120)
+    some = ContentSpace.learn(content, {}, dim=40)
+    rows = np.arange(200)
+    assert some.movies.rows.tolist() == whole.movies.rows.tolist()
+    likeness = [space.places(rows) @ space.places(rows).T for space in (whole, some)]
+    assert np.abs(likeness[0] - likeness[1]).max() < 0.05
+    np.testing.assert_allclose(some.squares, np.square(some.places(rows)).sum(axis=0), rtol=1e-4)
+    assert (ContentSpace.learn(content, {}, dim=40).squares == some.squares).all()

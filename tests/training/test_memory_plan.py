@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from matinee.data.catalog import Catalog, Movie
+from matinee.data.ratings import Ratings
 from matinee.errors import MemoryLimitError
 from matinee.models.lineup import default_lineup
 from matinee.settings import Settings
@@ -40,3 +43,19 @@ def test_the_container_limits_what_is_there(tmp_path: Path, limit: str, expected
     (tmp_path / "memory.current").write_text(str(1 << 30))
     assert memory_there(tmp_path / "meminfo", tmp_path) == expected
     assert memory_there(tmp_path / "none", tmp_path / "none") is None
+
+
+def test_films_that_nobody_rated_take_no_factors() -> None:
+    """Estimates of models that learn rated films alone hardly grow with the others: few would fit a million films."""
+    data = random_dataset(60, 40)
+    others = [Movie(movie_id=f"x{n}", title="X") for n in range(4000)]
+    ratings = data.ratings
+    large = replace(
+        data,
+        catalog=Catalog(data.catalog.with_changes(others).frame),
+        ratings=Ratings(ratings.user_ids, ratings.indptr, ratings.indices, ratings.values, ratings.times, 4040),
+    )
+    lineup = default_lineup(data)
+    for name in ("ials", "graph", "itemknn"):
+        for bytes_of in (lineup[name].memory_needed, lineup[name].memory_kept):
+            assert bytes_of(data) <= bytes_of(large) <= bytes_of(data) + 200 * len(others)

@@ -200,6 +200,16 @@ def test_the_map_has_every_film_in_service(engine: Engine) -> None:
         engine.film_map("people")
 
 
+def test_of_very_many_films_the_map_has_the_most_rated(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, counts = engine.film_map("content"), engine.request_view().stats.counts
+    monkeypatch.setattr("matinee.engine.browse.MAX_ON_MAP", 5)
+    some = engine.film_map("content")
+    assert len(some.rows) == 5
+    assert (np.diff(some.rows) > 0).all()
+    assert counts[some.rows].min() >= np.sort(counts[whole.rows])[::-1][4]
+    np.testing.assert_array_equal(some.points, whole.points[np.isin(whole.rows, some.rows)])
+
+
 def test_posters_are_indexed_without_training_anew(settings: Settings) -> None:
     shelf = PosterStore.of(settings, "random")
     before = SnapshotRegistry(settings.snapshots_dir).current()

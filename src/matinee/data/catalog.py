@@ -148,6 +148,11 @@ class Catalog:
         """Several columns, see `column`."""
         return [self.column(name) for name in names]
 
+    def some(self, name: str, rows: Sequence[int]) -> list[Any]:
+        """A column of some movies only; the whole column is not made for them."""
+        values = self._columns.get(name)
+        return self._table.some(name, rows) if values is None else [values[row] for row in rows]
+
     def find(self, movie_id: str) -> int | None:
         """Row of a movie; None if the id is unknown or the movie was removed."""
         row = self.find_any(movie_id)

@@ -18,6 +18,8 @@ from matinee.data.vectors import MovieVectors
 SEEN = (1.0, 1.0)
 """The scale of implicit feedback: a movie that was watched counts as rated 1."""
 
+_AT_ONCE = 1 << 16
+"""Movies that are written as text at a time, to be hashed."""
 _SHOWN = 5
 """Movies that a notebook shows of a data set."""
 
@@ -102,7 +104,9 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of movies and ratings. Equal data have equal fingerprints."""
-        digest = hashlib.sha256(self.catalog.frame.write_ndjson().encode())
+        digest = hashlib.sha256()
+        for part in self.catalog.frame.iter_slices(_AT_ONCE):
+            digest.update(part.write_ndjson().encode())
         digest.update("\n".join(self.ratings.user_ids.to_list()).encode())
         for array in (self.ratings.indptr, self.ratings.indices, self.ratings.values, self.ratings.times):
             digest.update(np.ascontiguousarray(array).data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,14 @@ class FrameTable:
     def column(self, name: str) -> list[Any]:
         """A column as a new list."""
         return self.frame[name].to_list()
+
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """A column of some movies."""
+        return self.frame[name].slice(start, stop - start).to_list()
+
+    def some(self, name: str, rows: Sequence[int]) -> list[Any]:
+        """A column of some movies."""
+        return self.frame[name].gather(list(rows)).to_list()
 
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""

@@ -6,6 +6,7 @@ Serving needs no more than this; what cleans, joins and trains uses data frames 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, Self, overload
@@ -155,6 +156,14 @@ class Table(Protocol):
         """A column as a new list: texts, years or None, lists of texts."""
         ...
 
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """`column` of the movies from one row up to another."""
+        ...
+
+    def some(self, name: str, rows: Sequence[int]) -> list[Any]:
+        """`column` of some movies, in a time that depends on their number alone."""
+        ...
+
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""
         ...
@@ -262,6 +271,15 @@ class PackedTable:
         """A column as a new list."""
         return self._columns[name].to_list()
 
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """A column of some movies."""
+        return self.some(name, range(start, min(stop, len(self))))
+
+    def some(self, name: str, rows: Sequence[int]) -> list[Any]:
+        """A column of some movies."""
+        column = self._columns[name]
+        return [column[row] for row in rows]
+
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""
         return {name: column[row] for name, column in self._columns.items()}
@@ -346,6 +364,26 @@ class ChangedTable:
         for row, record in self._records.items():
             values[row] = copied(record[name])
         return values
+
+    def part(self, name: str, start: int, stop: int) -> list[Any]:
+        """A column of some movies."""
+        stop = min(stop, self._length)
+        values = [] if self._root is None else self._root.part(name, start, min(stop, self._kept))
+        values += [None] * (stop - start - len(values))
+        copied = list if COLUMNS[name] == "list" else lambda value: value
+        for row, record in self._records.items():
+            if start <= row < stop:
+                values[row - start] = copied(record[name])
+        return values
+
+    def some(self, name: str, rows: Sequence[int]) -> list[Any]:
+        """A column of some movies."""
+        return [
+            self._root.some(name, (row,))[0]
+            if self._root is not None and row not in self._records
+            else copy(self._records[row][name])
+            for row in rows
+        ]
 
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""

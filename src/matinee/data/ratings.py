@@ -132,6 +132,11 @@ class Ratings:
         """Number of ratings per movie, (n_items,)."""
         return np.bincount(self.indices, minlength=self.n_items).astype(np.int64)
 
+    @property
+    def n_rated(self) -> int:
+        """Number of movies that anybody rated."""
+        return int(np.count_nonzero(self.counts))
+
     @cached_property
     def sums(self) -> NDArray[np.float64]:
         """Sum of stars per movie, (n_items,)."""
@@ -148,6 +153,13 @@ class Ratings:
             self.times[keep],
             self.n_items,
         )
+
+    def of_movies(self, rows: NDArray[np.int64]) -> Ratings:
+        """The same users with their ratings of these movies alone, which are numbered in this (increasing) order."""
+        place = np.full(self.n_items, -1, dtype=np.int32)
+        place[rows] = np.arange(len(rows), dtype=np.int32)
+        some = self.select(place[self.indices] >= 0)
+        return Ratings(some.user_ids, some.indptr, place[some.indices], some.values, some.times, len(rows))
 
     def of_users(self, rows: NDArray[np.int64]) -> Ratings:
         """Only these users, in this order, with all their ratings, of the same movies."""

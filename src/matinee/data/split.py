@@ -9,14 +9,18 @@ it (`file_order`).
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
 from matinee.data.packed import Texts
 from matinee.data.ratings import NO_TIME, Ratings
+from matinee.data.vectors import MovieVectors
 from matinee.errors import DataError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -179,6 +183,27 @@ def some_users(ratings: Ratings, max_ratings: int, seed: int) -> Ratings:
     order = np.random.default_rng(seed).permutation(ratings.n_users)
     total = np.cumsum(np.diff(ratings.indptr)[order])
     return ratings.of_users(np.sort(order[: np.searchsorted(total, max_ratings, side="right")]))
+
+
+def some_movies(dataset: Dataset, max_movies: int, seed: int) -> Dataset:
+    """A part of the catalog, with the ratings of its movies: half of it the most rated, half a random sample of others.
+
+    All, if there are no more than so many.
+    """
+    n = len(dataset.catalog)
+    if n <= max_movies:
+        return dataset
+    order = np.argsort(-dataset.ratings.counts, kind="stable")
+    some = np.random.default_rng(seed).choice(order[max_movies // 2 :], max_movies - max_movies // 2, replace=False)
+    rows = np.sort(np.concatenate([order[: max_movies // 2], some])).astype(np.int64)
+    place = np.full(n, -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    vectors: dict[str, MovieVectors] = {}
+    for name, movies in dataset.vectors.items():
+        kept = place[movies.rows] >= 0
+        vectors[name] = MovieVectors(place[movies.rows[kept]], movies.vectors[kept])
+    catalog = Catalog(dataset.catalog.frame[rows], dataset.catalog.active[rows])
+    return replace(dataset, catalog=catalog, ratings=dataset.ratings.of_movies(rows), vectors=vectors)
 
 
 def k_core(users: Codes, items: Codes, k: int) -> Mask:

@@ -20,6 +20,8 @@ from matinee.engine.types import MovieMap, MoviePage, MovieRatings, PopularBy, P
 from matinee.errors import InvalidInputError
 from matinee.models.charts import DAY, By, Chart, make_chart, years_of
 
+MAX_ON_MAP = 100_000
+"""Movies that a map shows at most; a page with a million points is tens of megabytes."""
 SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity", "top_rated")
 """Keys of `movies`; the last four descend by themselves."""
 CHARTS: dict[PopularBy, By] = {"popular": "counts", "trending": "trending", "top_rated": "top_rated"}
@@ -92,7 +94,7 @@ def popular(
     rows = chart.top(n, allowed)
     return [
         PopularItem(item, int(counts[item.row]), round(float(sums[item.row] / counts[item.row]), 4))
-        for item in make_items(view, rows, chart.score.astype(np.float32))
+        for item in make_items(view, rows, chart.score[rows].astype(np.float32))
     ]
 
 
@@ -169,13 +171,19 @@ def _numbers(view: RequestView, name: str) -> NDArray[Any]:
 def film_map(view: RequestView, space: str) -> MovieMap:
     """Where each movie of a space that is in service lies; movies written since training are not on the map.
 
+    Of very many only the `MAX_ON_MAP` most rated ones.
+
     Raises:
         InvalidInputError: the snapshot has no such space.
     """
     stored = view.spaces[space].space
     mask = view.catalog.active[stored.rows]
-    rows = np.asarray(stored.rows[mask])
-    return MovieMap(space, stored.layout_method, rows, np.asarray(stored.layout[mask]), tuple(view.catalog.ids(rows)))
+    places = np.flatnonzero(mask)
+    if len(places) > MAX_ON_MAP:
+        counts = view.stats.counts[stored.rows[places]]
+        places = places[np.sort(np.argsort(-counts, kind="stable")[:MAX_ON_MAP])]
+    rows = np.asarray(stored.rows[places])
+    return MovieMap(space, stored.layout_method, rows, np.asarray(stored.layout[places]), tuple(view.catalog.ids(rows)))
 
 
 def title_table(view: RequestView) -> TitleTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, ref
@@ -18,6 +19,9 @@ from matinee.models.preference import StarScale
 log = logging.getLogger("matinee.engine")
 
 T = TypeVar("T")
+
+KEPT_AMONG = 16
+"""Re-rankers of some movies that are kept, the last ones asked for: up to 2 MB each."""
 
 
 class PerCatalog(Generic[T]):
@@ -55,7 +59,7 @@ class Rerankers:
         self._counts, self._scale = counts, scale
         self._lock = threading.Lock()
         self._made: Reranker | None = None
-        self._among: tuple[Reranker, NDArray[np.int64], Reranker] | None = None
+        self._among: OrderedDict[int, tuple[Reranker, NDArray[np.int64], Reranker]] = OrderedDict()
 
     def __call__(self, catalog: Catalog) -> Reranker:
         """The re-ranker over this state's movies; only what changed since the last state is recomputed."""
@@ -71,12 +75,20 @@ class Rerankers:
             return made
 
     def among(self, catalog: Catalog, rows: NDArray[np.int64]) -> Reranker:
-        """`Reranker.among` of some movies; that of the last ones asked for is kept."""
+        """`Reranker.among` of some movies; those of the last ones asked for are kept.
+
+        Args:
+            rows: the same object for the same movies.
+        """
         whole = self(catalog)
-        made = self._among
-        if made is None or made[0] is not whole or not np.array_equal(made[1], rows):
-            made = self._among = whole, rows, whole.among(rows)
-        return made[2]
+        with self._lock:
+            made = self._among.get(id(rows))
+            if made is None or made[0] is not whole or made[1] is not rows:
+                made = self._among[id(rows)] = whole, rows, whole.among(rows)
+                while len(self._among) > KEPT_AMONG:
+                    self._among.popitem(last=False)
+            self._among.move_to_end(id(rows))
+            return made[2]
 
 
 class BackgroundPerCatalog(Generic[T]):

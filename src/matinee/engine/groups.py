@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
-from matinee.engine.recommend import POOL, allowed_rows, check_request, history_of, make_items, pick, predicted_stars
+from matinee.engine.recommend import POOL, allowed_movies, check_request, history_of, make_items, pick, predicted_stars
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import GroupAnswer, GroupItem, GroupMethod, Member, MemberFit, Request
 from matinee.engine.writes import check_user_id
@@ -52,11 +52,10 @@ def recommend_group(view: RequestView, user_ids: Sequence[str], request: Request
         fallback = model.fallback(query) if len(query) else "popular"
         scores = None if fallback == "popular" else model.score([query])[0]
         people.append(_Person(user_id, query, fallback, scores))
-        masks.append(allowed_rows(view, parsed, query, request, hidden))
+        masks.append(allowed_movies(view, parsed, query, request, hidden).mask)
     allowed = np.logical_and.reduce(masks)
     known = [person.scores for person in people if person.scores is not None]
     combined = _combined(known, allowed, method) if known else newcomer_scores(view, allowed, POOL * request.n)
-    ranked = np.where(allowed, combined, np.float32(np.nan))
     rows = pick(view, Query(), combined, allowed, request)
     of_each = [_fits(view, person, rows, allowed) for person in people]
     items = tuple(
@@ -64,7 +63,7 @@ def recommend_group(view: RequestView, user_ids: Sequence[str], request: Request
             **{field.name: getattr(item, field.name) for field in fields(item)},
             members=tuple(fits[place] for fits in of_each),
         )
-        for place, item in enumerate(make_items(view, rows, ranked))
+        for place, item in enumerate(make_items(view, rows, combined[rows]))
     )
     return GroupAnswer(
         items,

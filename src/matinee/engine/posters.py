@@ -102,8 +102,6 @@ def search(
         others = likeness < SAME
         rows, likeness = rows[others], likeness[others]
     rows, likeness = rows[:k], likeness[:k]
-    scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
-    scores[rows] = likeness
     hits = (
         PosterHit(
             item,
@@ -111,7 +109,7 @@ def search(
             float(item.score),
             "title" if row in titled else "look",
         )
-        for row, item in zip(rows.tolist(), make_items(view, rows, scores), strict=True)
+        for row, item in zip(rows.tolist(), make_items(view, rows, np.asarray(likeness, dtype=np.float32)), strict=True)
     )
     return PosterMatches(hits, ocr)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
+from matinee.engine.allowed import Ranked
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import MovieRef, Reason
 from matinee.models.base import Model, Query
@@ -79,7 +80,7 @@ def list_reasons(
     model: Model[Any],
     query: Query,
     rows: NDArray[np.int64],
-    ranked: NDArray[np.float32],
+    ranked: Ranked,
     fallback: str | None,
 ) -> ListReasons:
     """Reasons of a list.
@@ -87,7 +88,7 @@ def list_reasons(
     Args:
         model: that ranked it, or would have, were it not for `fallback`.
         rows: the movies listed.
-        ranked: scores of all movies, NaN for those that may not be listed.
+        ranked: what they were chosen by.
     """
     if fallback == "popular" or model.chart is not None:
         return ListReasons(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
@@ -112,9 +113,10 @@ def chart_text(model: Model[Any], fallback: str | None) -> str:
     return POPULAR if fallback == "popular" else CHARTS.get(model.chart or "", POPULAR)
 
 
-def _candidates(view: RequestView, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _candidates(view: RequestView, ranked: Ranked, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The best movies that are not listed; rated ones, since what a history says for new movies is dear to work out."""
-    best = top_n(np.where(view.stats.counts > 0, ranked, np.float32(np.nan)), CANDIDATES + len(rows))
+    movies, scores = ranked.by_row()
+    best = movies[top_n(np.where(view.stats.counts[movies] > 0, scores, np.float32(np.nan)), CANDIDATES + len(rows))]
     return best[~np.isin(best, rows)][:CANDIDATES]
 
 

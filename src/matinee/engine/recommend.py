@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from matinee._util.request_context import stage
 from matinee._util.topk import top_n
 from matinee.data.ids import Id
+from matinee.engine.allowed import Allowed, Ranked
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.diversity import diversify
 from matinee.engine.filters import Filter, parse
@@ -31,8 +32,6 @@ POOL = 5
 """With diversity the list is chosen among the best POOL·n movies, at least 100."""
 PLAIN_N = 100
 """Longest list that is chosen from a shortlist."""
-MIN_ALLOWED, MIN_ALLOWED_EACH = 500, 20
-"""Candidates that a filter must leave for a list to be chosen from them, and for each place on it."""
 
 
 def check_n(n: int, limit: int, name: str = "n") -> None:
@@ -108,30 +107,31 @@ def recommend(
     model = view.model(name)
     parsed = parse(request.filter, settings.max_filter) if request.filter else None
     with stage("retrieve"):
-        allowed = allowed_rows(view, parsed, query, request, hidden)
+        allowed = allowed_movies(view, parsed, query, request, hidden)
     fallback = model.fallback(query) if len(query) else "popular"
     popular = fallback == "popular"
     name = "popular" if popular else name
     plain = fallback is None and treatment is None and is_plain(view, request)
     with stage("score"):
-        made = model.shortlist(query, settings.candidates) if plain else None
-        scores = None if made is not None else score(view, model, query, allowed, request, popular=popular)
+        subset = None if parsed is None else view.subset(parsed)
+        made = model.shortlist(query, settings.candidates, subset) if plain else None
+        scores = None if made is not None else score(view, model, query, allowed.mask, request, popular=popular)
     listed = None if made is None else draw_shortlisted(view, query, made, allowed, request)
     if listed is not None:
         drawn, ranked = listed
     else:
         if scores is None:  # the candidates do not suffice
             with stage("score"):
-                scores = score(view, model, query, allowed, request, popular=popular)
+                scores = score(view, model, query, allowed.mask, request, popular=popular)
         # The chart is everybody's; a list of it is nobody's taste, whoever asks.
         taste = query if not popular and model.chart is None else Query()
-        drawn = draw_of_all(view, query, taste, scores, allowed, request, treatment, popular=popular)
-        ranked = np.where(allowed, scores, np.float32(np.nan))
+        drawn = draw_of_all(view, query, taste, scores, allowed.mask, request, treatment, popular=popular)
+        ranked = Ranked(np.where(allowed.mask, scores, np.float32(np.nan)))
     rows = drawn.rows
     stars = predicted_stars(view, query, rows)
     reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
     answer = Answer(
-        items=make_items(view, rows, ranked, stars, reasons),
+        items=make_items(view, rows, ranked.of(rows), stars, reasons),
         model=name,
         snapshot=view.snapshot.id,
         fallback=fallback,
@@ -163,19 +163,15 @@ def under(answer: Answer, treatment: Treatment, drawn: Drawn, view: RequestView)
     return replace(answer, experiment=experiment, arm=arm, shown=shown)
 
 
-def allowed_rows(
-    view: RequestView, parsed: Filter | None, query: Query, request: Request, hidden: Hidden
-) -> NDArray[np.bool_]:
-    """Movies that may be on the list, (n_items,)."""
-    allowed = view.allowed(parsed)
+def allowed_movies(view: RequestView, parsed: Filter | None, query: Query, request: Request, hidden: Hidden) -> Allowed:
+    """Movies that may be on the list."""
+    left_out = [hidden.not_interested]
     if not request.include_seen:
-        allowed[query.rows] = False
-        allowed[hidden.seen] = False
-    allowed[hidden.not_interested] = False
+        left_out += [query.rows, hidden.seen]
     if request.exclude:
         excluded = view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in request.exclude)
-        allowed[excluded[excluded >= 0]] = False
-    return allowed
+        left_out.append(excluded[excluded >= 0])
+    return Allowed(view.subset(parsed), np.concatenate(left_out))
 
 
 def score(
@@ -225,15 +221,13 @@ def _adventurous(view: RequestView, request: Request) -> float:
 
 
 def draw_shortlisted(
-    view: RequestView, query: Query, made: Shortlisted, allowed: NDArray[np.bool_], request: Request
-) -> tuple[Drawn, NDArray[np.float32]] | None:
-    """Choose the list from a shortlist, and return the scores of all movies, NaN for those that may not be listed.
+    view: RequestView, query: Query, made: Shortlisted, allowed: Allowed, request: Request
+) -> tuple[Drawn, Ranked] | None:
+    """Choose the list from a shortlist, and return the scores that it was chosen by.
 
-    None where others may belong on it: few candidates pass the filter, or a movie of the sample would be listed.
+    None where others may belong on it: there are fewer than were asked for, or a movie of the sample would be listed.
     """
-    may = allowed[made.rows]
-    if request.filter and np.count_nonzero(may[made.n_sample :]) < max(MIN_ALLOWED, MIN_ALLOWED_EACH * request.n):
-        return None
+    may = allowed.among(made.rows, made.order)
     with stage("rerank"):
         places = view.rerankers.among(view.catalog, made.rows).pick(
             made.scores,
@@ -244,10 +238,9 @@ def draw_shortlisted(
             strength=view.settings.calibration,
             moments=(made.mean, made.deviation),
         )
-    if len(places) < request.n or bool((places < made.n_sample).any()):
+    if (len(places) < request.n and not made.whole) or bool(made.sampled[places].any()):
         return None
-    ranked = np.full(len(view.catalog), np.nan, dtype=np.float32)
-    ranked[made.rows] = np.where(may, made.scores, np.float32(np.nan))
+    ranked = Ranked(np.where(may, made.scores, np.float32(np.nan)), (made.rows, made.order))
     return Drawn(made.rows[places]), ranked
 
 
@@ -302,22 +295,23 @@ def make_items(
     stars: NDArray[np.float32] | None = None,
     reasons: ListReasons | None = None,
 ) -> tuple[Item, ...]:
-    """Items of ranked rows; `scores` is over all movies, `stars` and `reasons` go with `rows`."""
-    ids, titles, years, genres = view.catalog.columns("movie_id", "title", "year", "genres")
-    values = scores[rows].tolist()
+    """Items of ranked rows; `scores`, `stars` and `reasons` go with `rows`."""
+    places = rows.tolist()
+    ids, titles, years, genres = (view.catalog.some(name, places) for name in ("movie_id", "title", "year", "genres"))
+    values = scores.tolist()
     expected = stars.tolist() if stars is not None else []
     return tuple(
         Item(
             row=row,
-            movie_id=ids[row],
-            title=titles[row],
-            year=years[row],
-            genres=tuple(genres[row]),
+            movie_id=ids[i],
+            title=titles[i],
+            year=years[i],
+            genres=tuple(genres[i]),
             score=values[i],
             rank=i + 1,
             stars=round(expected[i], 3) if expected and expected[i] == expected[i] else None,
             because=None if reasons is None else reasons.because[i],
             reason=None if reasons is None else reasons.texts[i],
         )
-        for i, row in enumerate(rows.tolist())
+        for i, row in enumerate(places)
     )

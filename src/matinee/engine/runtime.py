@@ -23,7 +23,7 @@ from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import MovieVectors
 from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.catalog_cache import Rerankers
-from matinee.engine.filters import Filter, parse
+from matinee.engine.filters import EVERYTHING, Filter, parse, subsets_of
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.missing_vectors import MissingVectors
 from matinee.engine.rating_counts import AppliedRatings, Stats, Tastes, star_steps
@@ -34,7 +34,7 @@ from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
 from matinee.engine.user_overlays import NOTHING, HeldUser, UserOverlays
 from matinee.errors import UnknownModelError, UnknownUserError
 from matinee.indexes.filter_cache import FilterCache
-from matinee.models.base import Model, Query
+from matinee.models.base import Model, Query, Subset
 from matinee.remote.opening import open_recommender
 from matinee.remote.recommender import State as Served
 from matinee.settings import Settings
@@ -106,11 +106,16 @@ class RequestView:
         Raises:
             FilterError: the filter does not parse.
         """
-        allowed: NDArray[np.bool_] = self.catalog.active.copy()
-        if filter:
-            parsed = parse(filter, self.settings.max_filter) if isinstance(filter, str) else filter
-            allowed &= parsed.mask(self.catalog, self.stats.for_filters())
-        return allowed
+        return self.subset(filter).mask.copy()
+
+    def subset(self, filter: str | Filter | None = None) -> Subset:
+        """Like `allowed`, read-only: the same object as long as no movie changes, and no rating that it reads.
+
+        Raises:
+            FilterError: the filter does not parse.
+        """
+        parsed = parse(filter, self.settings.max_filter) if isinstance(filter, str) else filter or EVERYTHING
+        return subsets_of(self.catalog).of(parsed, self.catalog, self.stats)
 
     def user_version(self, user_id: str) -> int:
         """Version of a user's data; grows with every change."""

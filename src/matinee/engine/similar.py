@@ -65,6 +65,5 @@ def _by_model(view: RequestView, row: int, by: str, n: int, allowed: Allowed) ->
     if similarity is None or not np.isfinite(similarity[0][allowed]).any():
         return Answer((), by, view.snapshot.id)
     scores = np.where(allowed, similarity[0], np.float32(np.nan))
-    return Answer(
-        make_items(view, top_n(scores, n), scores), CONTENT, view.snapshot.id, None if by == CONTENT else CONTENT
-    )
+    rows = top_n(scores, n)
+    return Answer(make_items(view, rows, scores[rows]), CONTENT, view.snapshot.id, None if by == CONTENT else CONTENT)

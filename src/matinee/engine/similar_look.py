@@ -39,9 +39,8 @@ def similar_look(view: RequestView, row: int, n: int, allowed: Allowed, index: s
         contents[near[0]] = near[1]
     fused = fused_likeness(looks, contents[rows])
     order = np.lexsort((rows, -fused))[:n]
-    scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
-    scores[rows[order]] = fused[order]
-    return Answer(make_items(view, rows[order], scores), LOOK, view.snapshot.id, index=answer.index)
+    items = make_items(view, rows[order], fused[order].astype(np.float32))
+    return Answer(items, LOOK, view.snapshot.id, index=answer.index)
 
 
 def fused_likeness(looks: np.ndarray, contents: np.ndarray, weight: float = CONTENT_WEIGHT) -> np.ndarray:

@@ -104,7 +104,7 @@ def _by_words(view: RequestView, row: int, n: int, allowed: Allowed, index: str)
     scores = np.where(allowed, cosines, np.float32(np.nan))
     rows = top_n(scores, n)
     shared = words.shared(row, rows, SHARED)
-    items = make_items(view, rows, scores)
+    items = make_items(view, rows, scores[rows])
     reasoned = (
         replace(item, reason=f"shared words: {', '.join(each)}") for item, each in zip(items, shared, strict=True)
     )

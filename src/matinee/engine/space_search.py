@@ -24,6 +24,4 @@ def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, i
     if nearest is None:
         return None
     rows, cosines, kind = nearest
-    scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
-    scores[rows] = cosines
-    return Answer(make_items(view, rows, scores), name, view.snapshot.id, index=kind)
+    return Answer(make_items(view, rows, cosines), name, view.snapshot.id, index=kind)

@@ -111,6 +111,19 @@ class Query:
         return cls(np.array(list(result), dtype=np.int64), np.array(list(result.values()), dtype=np.float32))
 
 
+@dataclass(frozen=True, eq=False)
+class Subset:
+    """Movies that a list may hold, as a filter allows them; the same object for the same movies.
+
+    So what a model makes for it is found again.
+
+    Attributes:
+        mask: (n_items,), read-only.
+    """
+
+    mask: NDArray[np.bool_]
+
+
 RowScorer = Callable[[Query], NDArray[np.float32]]
 """Scores the movies that it was made for, (n_rows,), NaN where the model has no opinion."""
 
@@ -120,16 +133,20 @@ class Shortlisted:
     """Scores of the movies that a list is chosen from, and what they are measured by.
 
     Attributes:
-        rows: catalog rows, distinct, (m,).
+        rows: catalog rows, distinct, (m,); the same object for the same movies.
+        order: places that sort the rows, (m,).
         scores: of these, (m,).
-        n_sample: the first movies are a random sample of those that are no candidates: where one of them would be
-            listed, so might others be that were not scored.
+        sampled: (m,), movies of a random sample of those that are no candidates: where one of them would be listed, so
+            might others be that were not scored.
+        whole: whether all movies are scored that may be listed.
         mean, deviation: of the scores of all movies, as estimated from these.
     """
 
     rows: NDArray[np.int64]
+    order: NDArray[np.int64]
     scores: NDArray[np.float32]
-    n_sample: int
+    sampled: NDArray[np.bool_]
+    whole: bool
     mean: float
     deviation: float
 
@@ -305,13 +322,14 @@ class Model(ABC, Generic[C]):
         """`score_rows` of the same movies for many histories: what they need of this model is gathered once."""
         return lambda query: self.score_rows(query, rows)
 
-    def shortlist(self, query: Query, size: int) -> Shortlisted | None:
+    def shortlist(self, query: Query, size: int, subset: Subset | None = None) -> Shortlisted | None:
         """Scores of the movies that a plain list may hold, where that takes less than scoring all; None: score all.
 
         Args:
             size: movies that many have rated, which are always among them; 0: none, all movies are to be scored.
+            subset: movies that a filter allows; None: all may be listed.
         """
-        del query, size
+        del query, size, subset
         return None
 
     def score_together(self, queries: Sequence[Query], size: int) -> None:

@@ -69,12 +69,12 @@ class GraphFilter(Model[GraphFilterConfig]):
         """Peak bytes: three sparse copies of the ratings, and blocks of the decomposition on both sides."""
         ratings = dataset.ratings
         width = self.config.rank + OVERSAMPLING
-        sides = ratings.n_users + ratings.n_items
+        sides = ratings.n_users + ratings.n_rated
         return 64 * len(ratings) + 20 * width * sides + 40 * width * width + 64 * sides + (1 << 20)
 
     def memory_kept(self, dataset: Dataset) -> int:
         """Bytes of the directions."""
-        return len(dataset.catalog) * (4 * self.config.rank + 24)
+        return dataset.ratings.n_rated * (4 * self.config.rank + 16) + 8 * len(dataset.catalog)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
@@ -151,7 +151,7 @@ class GraphFilter(Model[GraphFilterConfig]):
         scaled = np.full((len(rows), len(self._values)), np.nan, dtype=np.float32)
         known = positions[positions >= 0]
         scaled[positions >= 0] = self._directions[known] * self._roots[known, None]
-        return ProductScorer([scaled], lambda query: [self._filtered(query)])
+        return ProductScorer([scaled], lambda query: [query.once((self, "filtered"), lambda: self._filtered(query))])
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """What each movie of the history adds, (len(rows), len(query)); 0 for unrated movies."""

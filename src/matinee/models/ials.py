@@ -149,14 +149,15 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         ratings = dataset.ratings
         d = self.config.n_factors or default_factors(len(ratings))
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
-        sides = ratings.n_users + ratings.n_items
+        sides = ratings.n_users + ratings.n_rated
         solver = self.config.solver or default_solver(len(ratings))
         solving = COMPILER_BYTES if solver == "cg" else solver_bytes(longest, d)
         return 64 * len(ratings) + sides * d * 80 + solving + (1 << 20)
 
     def memory_kept(self, dataset: Dataset) -> int:
         """Bytes of the movies' factors."""
-        return len(dataset.catalog) * (4 * (self.config.n_factors or default_factors(len(dataset.ratings))) + 24)
+        width = self.config.n_factors or default_factors(len(dataset.ratings))
+        return dataset.ratings.n_rated * (4 * width + 16) + 8 * len(dataset.catalog)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
@@ -297,7 +298,10 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         """See `Model.row_scorer`."""
         factors, known = self.factors(rows)
         factors[~known] = np.nan
-        return ProductScorer([factors], lambda query: [self.user_factors([query])[0]])
+        # Scorers of other movies, as those of a filter, ask for the same user.
+        return ProductScorer(
+            [factors], lambda query: [query.once((self, "user"), lambda: self.user_factors([query])[0])]
+        )
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""

@@ -48,8 +48,8 @@ class ItemKNN(LinkedMovies[ItemKNNConfig]):
 
     def memory_kept(self, dataset: Dataset) -> int:
         """Bytes of the links."""
-        k = len(dataset.catalog)
-        return k * (12 * min(self.config.neighbors, k) + 24)
+        k = dataset.ratings.n_rated
+        return k * (12 * min(self.config.neighbors, k) + 16) + 8 * len(dataset.catalog)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""

@@ -38,6 +38,8 @@ its weights are users × movies (128 MiB here)."""
 
 MAX_BAYESIAN_RATINGS = 3_000_000
 """Data of more ratings get stars by least squares: the Markov chain takes about 10 s for each million on two cores."""
+MAX_BAYESIAN_MOVIES = 200_000
+"""So do those of more movies: the samples of all of them, rated or not, are kept (6 KB a movie while fitting)."""
 
 WEIGHTS = {
     "edlae": (0.0, 0.02, 0.08, 0.16, 0.16),
@@ -86,7 +88,8 @@ def default_lineup(dataset: Dataset, neural: Neural = "") -> dict[str, Model[Any
     if dataset.vectors:
         lineup["coldstart"] = ColdStart()
     weights, watched = dict(WEIGHTS), dict(WATCHED)
-    bayesian = len(dataset.ratings) <= MAX_BAYESIAN_RATINGS and find_spec("numba") is not None
+    few = len(dataset.ratings) <= MAX_BAYESIAN_RATINGS and len(dataset.catalog) <= MAX_BAYESIAN_MOVIES
+    bayesian = few and find_spec("numba") is not None
     lineup["stars"] = BayesianStars() if bayesian else Stars()
     if lineup["stars"].unsuited(dataset):
         del weights["stars"], watched["stars"]

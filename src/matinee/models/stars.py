@@ -55,12 +55,12 @@ class Stars(BiasedFactors[StarsConfig]):
         """Peak bytes: both sides' factors, sparse ratings by user and by movie, one batch of ridge systems."""
         ratings, d = dataset.ratings, self.config.n_factors + 1
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
-        sides = ratings.n_users + ratings.n_items
+        sides = ratings.n_users + ratings.n_rated
         return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
 
     def memory_kept(self, dataset: Dataset) -> int:
         """Bytes of the movies' factors."""
-        return len(dataset.catalog) * (4 * self.config.n_factors + 64)
+        return dataset.ratings.n_rated * (4 * self.config.n_factors + 56) + 8 * len(dataset.catalog)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         self._learn(dataset, progress)

@@ -14,7 +14,6 @@ from scipy.linalg.blas import dsyrk, ssyrk
 Floats = NDArray[np.float32]
 
 OVERSAMPLING, ITERATIONS = 16, 4
-
 COMPILED = 2_000_000
 """Entries from which on products of the matrix are worth compiling, where Numba is installed."""
 _ROWS = 8192
@@ -91,7 +90,7 @@ def truncated_svd(
         block = _orthonormal(backward(ahead), 1) if m <= n else backward(_orthonormal(ahead, 1))
     basis = _orthonormal(forward(block))
     seen = backward(basis)  # (m, width): the matrix as the basis sees it, turned
-    squares, small = np.linalg.eigh(seen.T.astype(np.float64) @ seen)
+    squares, small = np.linalg.eigh(_gram(seen, np.float64))
     squares, small = squares[::-1][:rank], small[:, ::-1][:, :rank]
     # What centring leaves of equal columns is rounding.
     kept = squares > max(squares.max(initial=0.0) * 1e-9, 1e-12)

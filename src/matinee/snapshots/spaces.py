@@ -16,16 +16,21 @@ from matinee.encoders.projection import Projection
 from matinee.errors import DataError, SnapshotError
 from matinee.indexes.base import StoredIndex
 
+_AT_ONCE = 1 << 16
 MIN_LENGTH = 1e-6
 """Vectors shorter than this have no direction."""
 
 
 def lifted(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors of length ≤ 1, (n, dim), as unit vectors, (n, dim + 1), by one additional value; see `Space.lifted`."""
-    squares = np.vecdot(vectors, vectors).astype(np.float64)
-    shrunk = vectors / np.sqrt(np.maximum(squares, 1.0))[:, None]
-    rest = np.sqrt(np.maximum(1 - squares, 0.0))
-    return np.ascontiguousarray(np.column_stack([shrunk, rest]), dtype=np.float32)
+    n, dim = vectors.shape
+    result = np.empty((n, dim + 1), dtype=np.float32)
+    for start in range(0, n, _AT_ONCE):  # in double precision: a million vectors at once would be gigabytes
+        part = vectors[start : start + _AT_ONCE]
+        squares = np.vecdot(part, part).astype(np.float64)
+        result[start : start + len(part), :dim] = part / np.sqrt(np.maximum(squares, 1.0))[:, None]
+        result[start : start + len(part), dim] = np.sqrt(np.maximum(1 - squares, 0.0))
+    return result
 
 
 class SpaceEntry(BaseModel):

@@ -36,6 +36,8 @@ Rows = NDArray[np.int64]
 MAX_DIM, MIN_DIM = 512, 128
 VALUES = 10_000_000
 """Maximum number of values in a space (40 MB). Larger catalogs get fewer dimensions."""
+MAX_LEARNED = 100_000
+"""Movies that directions are learned from, at most: of more, a random sample; all are projected on them."""
 ITERATIONS = 2
 """Power iterations of the SVD: two find .823 of the ten nearest neighbors, four .812."""
 SERIES_WEIGHT = 2.0
@@ -65,7 +67,8 @@ class ContentSpace:
         movies: the space: lifted vectors, after series were drawn together; memory-mapped if loaded from a snapshot.
         series: positions of the movies in series before that, (m, dim), not of length 1.
         labels: int64, (m,): the series of each of these.
-        squares: float32, (dim,): squared singular values.
+        squares: float32, (dim,): squared singular values, or what takes their place where the directions are those of
+            a sample: squared lengths of the columns of all positions.
         dense: encoded space → the model's projection of its vectors, and the directions, (n_projected, dim).
     """
 
@@ -98,11 +101,13 @@ class ContentSpace:
         fields = {name: VectorField.learn(vectors[name]) for name in weights}
         everything = np.arange(content.n_items, dtype=np.int64)
         blocks = [field.rows(everything) * weights[name] for name, field in fields.items()]
+        words, others = sp.csr_matrix(_words(content)[:, shared]), np.hstack(blocks) if blocks else None
+        some = _sample(content.n_items, seed)
         left, values, right = truncated_svd(
-            sp.csr_matrix(_words(content)[:, shared]),
+            words if some is None else words[some],
             dim or content_dim(content.n_items),
             seed=seed,
-            dense=np.hstack(blocks) if blocks else None,
+            dense=others if some is None or others is None else others[some],
             iterations=ITERATIONS,
         )
         dense: dict[str, tuple[Projection, Floats]] = {}
@@ -111,7 +116,13 @@ class ContentSpace:
             directions = right[:, start : start + field.dim].T * weights[name]
             dense[name] = field.projection, np.ascontiguousarray(directions, dtype=np.float32)
             start += field.dim
-        positions = left * values
+        if some is None:
+            positions, squares = left * values, values**2
+        else:
+            positions = np.asarray(words @ np.ascontiguousarray(right[:, : words.shape[1]].T), dtype=np.float32)
+            if others is not None:
+                positions += others @ right[:, words.shape[1] :].T
+            squares = np.einsum("ij,ij->j", positions, positions)
         used = content.has_features(everything) & (np.linalg.norm(positions, axis=1) > NOTHING)
         described = [rows[used[rows]] for rows in series]
         groups = [rows for rows in described if len(rows) > 1]
@@ -122,7 +133,7 @@ class ContentSpace:
             positions[rows] = drawn_together(positions[rows], [years[row] for row in rows.tolist()])
             labels[np.searchsorted(members, rows)] = label
         final = np.flatnonzero(used).astype(np.int64)
-        return cls(MovieVectors(final, lifted(positions[final])), apart, labels, values**2, dense)
+        return cls(MovieVectors(final, lifted(positions[final])), apart, labels, squares, dense)
 
     def places(self, rows: Rows) -> Floats:
         """Positions before series were drawn together, (len(rows), dim); 0 for movies without one."""
@@ -227,6 +238,13 @@ class ContentSpace:
         if not fits:
             raise SnapshotError(f"The arrays of the space {space.name!r} do not fit together.", _HINT)
         return result
+
+
+def _sample(n_items: int, seed: int) -> Rows | None:
+    """Movies whose directions stand for those of all; None: all of them."""
+    if n_items <= MAX_LEARNED:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(n_items, MAX_LEARNED, replace=False)).astype(np.int64)
 
 
 def _words(content: Model[Any]) -> sp.csr_matrix:

@@ -213,17 +213,15 @@ class SeriesFinder:
 
     def _merged(self, stems: Iterable[str]) -> list[Rows]:
         """The series of stems; overlapping ones are merged."""
-        series: list[set[int]] = []
+        series: dict[int, set[int]] = {}  # by movie
         for stem in sorted(stems):
             rows = self._series(stem)
             if len(rows) < 2:
                 continue
-            apart = [other for other in series if not other & rows]
-            for other in series:
-                if other & rows:
-                    rows |= other
-            series = [*apart, rows]
-        groups = [np.array(sorted(rows), dtype=np.int64) for rows in series if len(rows) <= MAX_MOVIES]
+            whole = rows.union(*(series.get(row, ()) for row in rows))
+            series |= dict.fromkeys(whole, whole)
+        distinct = {id(rows): rows for rows in series.values()}.values()
+        groups = [np.array(sorted(rows), dtype=np.int64) for rows in distinct if len(rows) <= MAX_MOVIES]
         return sorted(groups, key=lambda rows: int(rows[0]))
 
     def _series(self, stem: str) -> set[int]:

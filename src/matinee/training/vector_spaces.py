@@ -38,6 +38,9 @@ Floats = NDArray[np.float32]
 
 TEXT, POSTER, CONTENT, TASTE, BLEND = "text", "poster", "content", "taste", "blend"
 
+MANY_VECTORS = 200_000
+"""From so many vectors on only FAISS's inverted lists are built, where FAISS is installed: Annoy and HNSW would take
+several times as long as all models together."""
 TASTE_DIM = 64
 USER_POWER, MOVIE_POWER = 1.0, 0.5
 """Ratings are divided by these powers of the users' and the movies' lengths before the SVD. Best of five pairs: the ten
@@ -211,9 +214,10 @@ def finished(
         base: whose maps are kept, with new movies placed among their neighbors.
     """
     done: dict[str, Space] = {}
-    kinds = [kind for kind in available_kinds() if kind != "exact"] if approximate else []
+    installed = [kind for kind in available_kinds() if kind != "exact"] if approximate else []
     for number, (name, space) in enumerate(spaces.items()):
         on_progress("laying out the maps, building the indexes", number / len(spaces))
+        kinds = installed if len(space.movies) < MANY_VECTORS or "faiss" not in installed else ["faiss"]
         indexes = {
             kind: build_index(kind, space.rows, space.vectors, seed=settings.seed, recall=BUILT.mean) for kind in kinds
         }

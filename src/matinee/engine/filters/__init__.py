@@ -15,6 +15,7 @@
 from matinee.engine.filters.columns import FilterStats, fold
 from matinee.engine.filters.evaluate import Filter
 from matinee.engine.filters.parser import parse
+from matinee.engine.filters.subsets import EVERYTHING, subsets_of
 from matinee.engine.filters.syntax import FIELDS, value_text
 
-__all__ = ["FIELDS", "Filter", "FilterStats", "fold", "parse", "value_text"]
+__all__ = ["EVERYTHING", "FIELDS", "Filter", "FilterStats", "fold", "parse", "subsets_of", "value_text"]

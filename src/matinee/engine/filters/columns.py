@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.data.packed import LIST_COLUMNS, Table
+from matinee.data.packed import LIST_COLUMNS, Coded, Table
 from matinee.data.ratings import Ratings
 from matinee.engine.catalog_cache import PerCatalog
 
@@ -52,31 +51,39 @@ class TextColumn:
     """A text or list column, inverted: folded value → rows.
 
     Args:
-        values: texts or None, or lists of texts.
+        values: lists of words; those of a text are itself, or nothing where there is none.
+        known: which rows hold a text, (n_items,); None: all, or the column is of lists.
     """
 
-    def __init__(self, values: Sequence[str | None] | Sequence[Sequence[str]], *, lists: bool) -> None:
-        self.n_items = len(values)
-        self.known: Mask | None = None
-        flat: list[str]
-        if lists:
-            lengths = np.fromiter((len(value or ()) for value in values), dtype=np.int64, count=len(values))
-            rows = np.repeat(np.arange(len(values), dtype=np.int64), lengths)
-            flat = [word for value in values for word in value or ()]
-        else:
-            known = np.fromiter((value is not None for value in values), dtype=np.bool_, count=len(values))
-            self.known = None if known.all() else known
-            rows = np.flatnonzero(known)
-            flat = [str(value) for value in values if value is not None]
+    def __init__(self, values: Coded, known: Mask | None = None) -> None:
+        self.n_items = len(values.cuts) - 1
+        self.known = known
+        there, places = np.unique(values.codes, return_inverse=True)
         self._code: dict[str, int] = {}
-        code_of: dict[str, int] = {}
-        for value in dict.fromkeys(flat):
-            code_of[value] = self._code.setdefault(fold(value), len(self._code))
+        self.spellings: list[str] = []
+        """The values as they are written first."""
+        code_of = np.zeros(len(there), dtype=np.int32)
+        for place, word in enumerate(there.tolist()):
+            folded = fold(values.words[word])
+            code_of[place] = code = self._code.setdefault(folded, len(self._code))
+            if code == len(self.spellings):
+                self.spellings.append(values.words[word])
         self.values = list(self._code)
-        codes = np.fromiter((code_of[value] for value in flat), dtype=np.int64, count=len(flat))
+        codes = code_of[places]
         order = np.argsort(codes, kind="stable")
-        self._codes, self._rows = codes[order], rows[order]
+        self._rows = np.repeat(np.arange(self.n_items, dtype=np.int32), np.diff(values.cuts))[order]
+        self._codes = codes[order]
         self._starts = np.searchsorted(self._codes, np.arange(len(self.values) + 1))
+
+    @classmethod
+    def of(cls, table: Table, name: str) -> Self:
+        """Of a column of a table."""
+        if name in LIST_COLUMNS:
+            return cls(table.coded(name, np.arange(len(table), dtype=np.int64)))
+        values = table.column(name)
+        known = np.fromiter((value is not None for value in values), dtype=np.bool_, count=len(values))
+        coded = Coded.of(() if value is None else (value,) for value in values)
+        return cls(coded, None if known.all() else known)
 
     def equal(self, value: str, into: Mask) -> None:
         """Set `into` where a folded value equals."""
@@ -103,7 +110,6 @@ class Columns:
         self._table = table
         self._lock = threading.Lock()
         self._text: dict[str, TextColumn] = {}
-        self._spellings: dict[str, list[str]] = {}
         self._contains: dict[tuple[str, str], Mask] = {}
         self._year: NDArray[np.float64] | None = None
 
@@ -111,19 +117,12 @@ class Columns:
         """The inverted index of a column."""
         with self._lock:
             if name not in self._text:
-                self._text[name] = TextColumn(self._table.column(name), lists=name in LIST_COLUMNS)
+                self._text[name] = TextColumn.of(self._table, name)
             return self._text[name]
 
     def spellings(self, name: str) -> list[str]:
         """The distinct values of a column of lists, as the catalog writes them, in the order of `text(name).values`."""
-        with self._lock:
-            if name not in self._spellings:
-                first: dict[str, str] = {}
-                for values in self._table.column(name):
-                    for value in values:
-                        first.setdefault(fold(value), value)
-                self._spellings[name] = list(first.values())
-            return self._spellings[name]
+        return self.text(name).spellings
 
     def contains(self, name: str, part: str) -> Mask:
         """Where a column contains folded text; read-only, kept for the next time."""

@@ -14,10 +14,9 @@ from pydantic import Field
 from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.ratings import Ratings
 from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
-from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, Shortlisted, State
+from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, Shortlisted, State, Subset
 from matinee.models.blend.score_fusion import (
     Known,
     Weighted,
@@ -39,6 +38,8 @@ LEARNING_USERS = 1500
 """Users whose ratings weights are learned from, at most."""
 LEARNING_RATINGS = 5_000_000
 """Ratings that parts are refitted on to learn weights, at most: of more, those of a random sample of users."""
+LEARNING_MOVIES = 100_000
+"""Movies that take part in it, at most: of more, the most rated ones and a random sample of the others."""
 MIN_SHARE = 0.05
 """Parts with less of the weight at some length are left out there: they cost more time than they are worth."""
 POOL = 50
@@ -227,16 +228,17 @@ class Blend(Model[BlendConfig]):
     def learning_memory(self, dataset: Dataset) -> int:
         """Peak bytes that learning the weights takes: what all parts keep and one needs, and the candidates."""
         parts = [self.part(name) for name in self.config.weights]
-        sample = dataset.with_ratings(self._sample(dataset))
+        sample = self._sample(dataset)
         kept = sum(part.memory_kept(sample) for part in parts)
-        candidates = 16 * LEARNING_USERS * POOL * len(parts) + 8 * _BATCH * len(dataset.catalog)
+        candidates = 16 * LEARNING_USERS * POOL * len(parts) + 8 * _BATCH * len(sample.catalog)
         return kept + max(part.memory_needed(sample) for part in parts) + candidates
 
-    def _sample(self, dataset: Dataset) -> Ratings:
-        """The ratings that the weights are learned from."""
-        from matinee.data.split import some_users  # needs Polars, which serving does not install
+    def _sample(self, dataset: Dataset) -> Dataset:
+        """The part of the data that the weights are learned from."""
+        from matinee.data.split import some_movies, some_users  # needs Polars, which serving does not install
 
-        return some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed)
+        users = dataset.with_ratings(some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed))
+        return some_movies(users, LEARNING_MOVIES, self.config.seed)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         self._scale = StarScale.of(dataset)
@@ -248,8 +250,9 @@ class Blend(Model[BlendConfig]):
     def _learn(self, dataset: Dataset, progress: Progress) -> dict[str, tuple[float, ...]] | None:
         """Weights of the parts by length of history; None where the data are too few to learn from."""
         likes = self.config.feedback == "signed"
+        sample = self._sample(dataset)
         held_out = hold_out(
-            self._sample(dataset),
+            sample.ratings,
             self._scale,
             seed=self.config.seed,
             max_users=LEARNING_USERS,
@@ -258,7 +261,7 @@ class Blend(Model[BlendConfig]):
         if len(held_out.queries) < 2 or not len(held_out.train) or not held_out.gains.nnz:
             return None
         # Users wrote the tags, some about movies that are held out here.
-        untagged = replace(dataset.with_ratings(held_out.train), catalog=dataset.catalog.without_tags())
+        untagged = replace(sample.with_ratings(held_out.train), catalog=sample.catalog.without_tags())
         apart = self._refitted(untagged, dataset.catalog, progress)
         names, batches = list(self.config.weights), []
         opinions: set[str] = set()
@@ -328,13 +331,17 @@ class Blend(Model[BlendConfig]):
         if self._warm is None and before is not None and all(self.part(n).same_fit(before.parts[n]) for n in core):
             self._warm = np.pad(before.warm, ((0, 0), (0, self.n_items - before.warm.shape[1])))
         if self._warm is None and core:
-            rows = np.arange(self.n_items, dtype=np.int64)
-            if self.config.popular is not None:
-                rows = np.argsort(-self.popularity(), kind="stable")[:_MANY]
-            rated = Query(rows, np.full(len(rows), self._scale.high, dtype=np.float32))
+            rated = self.well_known()
             known = [known_movies(self.part(name).score([rated])) for name in core]
             self._warm = np.logical_or.reduce(known)
         return self._warm
+
+    def well_known(self) -> Query:
+        """A history that every collaborative part knows: the most popular movies, all liked."""
+        rows = np.arange(self.n_items, dtype=np.int64)
+        if self.config.popular is not None:
+            rows = np.argsort(-self.popularity(), kind="stable")[:_MANY]
+        return Query(rows, np.full(len(rows), self._scale.high, dtype=np.float32))
 
     def _forget(self, earlier: Self) -> None:
         """Drop what was made for another state of the catalog, and keep it to take over what has not changed."""
@@ -355,11 +362,13 @@ class Blend(Model[BlendConfig]):
         scores: NDArray[np.float32] = np.nan_to_num(self.part(self.config.popular).score([Query()]))[0]
         return scores
 
-    def shortlist(self, query: Query, size: int) -> Shortlisted | None:
+    def shortlist(self, query: Query, size: int, subset: Subset | None = None) -> Shortlisted | None:
         """See `blend.shortlist`; None also for histories that no core part knows."""
         shortlist = self._shortlist_of(size)
         if shortlist is None:
             return None
+        if subset is not None:
+            shortlist = shortlist.within(subset)
         (query,) = self._as_seen([query])
         if (made := query.memo.pop((self, "together"), None)) is None or made[0] is not shortlist:
             made = shortlist, None if self.fallback(query) is not None else shortlist.score(query)

@@ -1,7 +1,8 @@
 """Lists in two stages: blended scores of the movies that a list may hold, instead of those of the whole catalog.
 
 The candidates are the most rated movies, and those without ratings that were added last. They are scored exactly, by
-the same arithmetic as `Blend.score`. What that takes of all movies, the means and deviations that parts are
+the same arithmetic as `Blend.score`. Where a filter allows few of them, the most rated movies that it allows are
+candidates as well (`Shortlist.within`). What that takes of all movies, the means and deviations that parts are
 standardized by and the slope of the guesses about movies without ratings, is estimated: the most rated movies stand
 for themselves, a random sample of the others for the rest (stratified sampling; Cochran 1977, "Sampling Techniques",
 chapter 5). The time depends on the number of candidates, not on that of the movies.
@@ -10,13 +11,16 @@ chapter 5). The time depends on the number of candidates, not on that of the mov
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.models.base import Model, Query, RowScorer, Scores, Shortlisted
+from matinee.models.base import Model, Query, RowScorer, Scores, Shortlisted, Subset
 from matinee.models.blend.unrated import Estimate, estimate_from_mapping
 from matinee.models.row_scorers import scores_of
 
@@ -33,6 +37,10 @@ NEWEST = 4000
 CONTENT = ""
 """Stands for what the content part says of all rows, of the unknown movies too."""
 NONE: Mapping[str, Floats] = {}
+ALLOWED, ALLOWED_SAMPLE = 2000, 500
+"""Most rated movies that a filter allows, which are candidates under it; and a sample of the others that it allows."""
+SUBSETS = 16
+"""Filters whose candidates are kept, the last ones asked for: up to 4 MB each."""
 WORTH = 2
 """All movies are scored where they are not at least so many times the most rated candidates and the sample."""
 
@@ -71,18 +79,25 @@ class Shortlist:
 
     Attributes:
         rows: catalog rows: the sample, the candidates that a part knows, those that none does; each in order.
+        sampled: (len(rows),), which are of the sample.
     """
 
     def __init__(self, blend: Blend, size: int, before: Shortlist | None = None) -> None:
         self._blend, self.size = blend, size
         known = blend.warm_movies()
-        self._others, self._n_sample, self._known = _chosen(blend, known, size)
+        others, n_sample, self._known = _chosen(blend, known, size)
         unknown = np.flatnonzero(~known)
         self.rows: Rows = np.concatenate([self._known, unknown[-NEWEST:]])
+        self._order = np.argsort(self.rows)
+        self.sampled = np.arange(len(self.rows)) < n_sample
+        self._whole = False
+        self._popular: Rows | None = None
+        self._subsets: OrderedDict[Subset, Shortlist] = OrderedDict()
+        self._lock = threading.Lock()
         newest = len(self.rows) - len(self._known)
         self._counts = np.ones(len(self._known), dtype=np.float32)
         """How many of the known movies each stands for."""
-        self._counts[: self._n_sample] = self._others / max(self._n_sample, 1)
+        self._counts[:n_sample] = others / max(n_sample, 1)
         self._all = np.append(self._counts, np.full(newest, len(unknown) / max(newest, 1), dtype=np.float32))
         """How many of all movies each stands for."""
         again = before is not None and np.array_equal(before._known, self._known)
@@ -95,10 +110,80 @@ class Shortlist:
         made = None if before is None else before._parts.get(name)
         if made is not None and model.same_fit(made.model):
             return Part(model, made.scorer, core)
+        return Part(model, self._scorer(name, self._known), core)
+
+    def _scorer(self, name: str, rows: Rows) -> RowScorer:
         if name == self._blend.config.popular:
-            scores = np.log1p(np.maximum(self._blend.popularity()[self._known], 0))
-            return Part(model, lambda _: scores, core)
-        return Part(model, model.row_scorer(self._known), core)
+            scores = np.log1p(np.maximum(self._blend.popularity()[rows], 0))
+            return lambda _: scores
+        return self._blend.part(name).row_scorer(rows)
+
+    def _extra_scorer(self, name: str, rows: Rows) -> RowScorer:
+        """A scorer of movies that may be none of a part's: such a part is not asked."""
+        scorer = self._scorer(name, rows)
+        if self._parts[name].core and np.isnan(scorer(self._blend.well_known())).all():
+            nothing = np.full(len(rows), np.nan, dtype=np.float32)
+            return lambda _: nothing
+        return scorer
+
+    def within(self, subset: Subset) -> Shortlist:
+        """One that has enough candidates among some movies, kept for the next time: this one, or one with more of them.
+
+        Movies that are added have no part in moments and slopes, so that all scores are the same.
+        """
+        with self._lock:
+            made = self._subsets.get(subset)
+            if made is None:
+                made = self._subsets[subset] = self._extended(subset.mask)
+                while len(self._subsets) > SUBSETS:
+                    self._subsets.popitem(last=False)
+            self._subsets.move_to_end(subset)
+            return made
+
+    def _extended(self, allowed: NDArray[np.bool_]) -> Shortlist:
+        blend, n = self._blend, len(self._known)
+        places = np.full(len(allowed), -1, dtype=np.int64)
+        places[self.rows] = np.arange(len(self.rows))
+        if self._popular is None:
+            rated = np.flatnonzero(blend.warm_movies())
+            self._popular = rated[np.argsort(-blend.popularity()[rated], kind="stable")]
+        rated = self._popular[allowed[self._popular]]
+        candidate = (places[rated] >= 0) & ~self.sampled[places[rated]]
+        if len(rated) > ALLOWED and candidate[:ALLOWED].all():
+            return self
+        rest = rated[ALLOWED:][~candidate[ALLOWED:]]
+        sample = np.random.default_rng(0).permutation(rest)[:ALLOWED_SAMPLE]
+        if len(rest) <= ALLOWED_SAMPLE:  # so few more that all may as well be candidates
+            rated, sample = rated[~candidate], sample[:0]
+        else:
+            rated = rated[:ALLOWED][~candidate[:ALLOWED]]
+        unknown = np.flatnonzero(allowed & ~blend.warm_movies())
+        newest = unknown[-NEWEST:]
+        more = copy(self)
+        more.sampled = self.sampled.copy()
+        more.sampled[places[rated[places[rated] >= 0]]] = False
+        extra = np.sort(np.concatenate([rated, sample]))
+        extra, newest = extra[places[extra] < 0], newest[places[newest] < 0]
+        more._whole = len(sample) == 0 and len(unknown) <= NEWEST
+        more._known = np.concatenate([self._known, extra])
+        more.rows = np.concatenate([more._known, self.rows[n:], newest])
+        more._order = np.argsort(more.rows)
+        more.sampled = np.concatenate(
+            [more.sampled[:n], np.isin(extra, sample), np.zeros(len(more.rows) - n - len(extra), dtype=np.bool_)]
+        )
+        # They stand for no others, and not for themselves.
+        nothing = np.zeros(len(extra), dtype=np.float32)
+        more._counts = np.concatenate([self._counts, nothing])
+        more._all = np.concatenate([self._all[:n], nothing, self._all[n:], np.zeros(len(newest), dtype=np.float32)])
+        more._parts = {
+            name: Part(part.model, _joined(part.scorer, self._extra_scorer(name, extra), n), part.core)
+            for name, part in self._parts.items()
+        }
+        if self._content is not None and blend.config.content is not None:
+            content = blend.part(blend.config.content)
+            scorer = content.row_scorer(np.concatenate([extra, newest]))
+            more._content = _joined(self._content, scorer, n, len(extra))
+        return more
 
     def score_many(self, queries: Sequence[Query]) -> list[tuple[Shortlisted, Mixed] | None]:
         """`score` of each history; each part scores those that it counts for together, which reads its factors once."""
@@ -155,13 +240,14 @@ class Shortlist:
         estimate = self._estimate(query, blended, content)
         known = ~np.isnan(blended)
         mean, deviation = _moments(np.where(known, blended, np.float32(0)), self._all * known)
-        return Shortlisted(self.rows, blended, self._n_sample, mean, deviation), Mixed(columns, parts, estimate)
+        made = Shortlisted(self.rows, self._order, blended, self.sampled, self._whole, mean, deviation)
+        return made, Mixed(columns, parts, estimate)
 
     def has(self, rows: Rows) -> bool:
         """Whether all these movies are among those that are scored."""
-        among = np.zeros(self._blend.n_items, dtype=np.bool_)
-        among[self.rows] = True
-        return bool(among[rows].all())
+        places = np.searchsorted(self.rows, rows, sorter=self._order)
+        places = self._order[np.minimum(places, len(self.rows) - 1)]
+        return bool((self.rows[places] == rows).all())
 
     def known(self, movies: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Some of the known movies, (n_known,), as a mask of all, (1, n_items)."""
@@ -220,6 +306,20 @@ def _chosen(blend: Blend, known: NDArray[np.bool_], size: int) -> tuple[int, int
     others = np.setdiff1d(rated, certain)
     sample = np.random.default_rng(0).choice(others, min(SAMPLE, len(others)), replace=False)
     return len(others), len(sample), np.concatenate([np.sort(sample), certain]).astype(np.int64)
+
+
+def _joined(first: RowScorer, second: RowScorer, n: int, after: int | None = None) -> RowScorer:
+    """Scores of the first n movies of one scorer, then those of another, then the rest of the first.
+
+    Args:
+        after: movies of the second that come before the rest of the first; None: all.
+    """
+
+    def score(query: Query) -> Floats:
+        one, other = first(query), second(query)
+        return np.concatenate([one[:n], other[:after], one[n:], *([] if after is None else [other[after:]])])
+
+    return score
 
 
 def shortlist_of(blend: Blend, size: int, before: Shortlist | None = None) -> Shortlist | None:

@@ -29,6 +29,8 @@ from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
 from matinee.models.warm_items import array, over_history
 
 _BATCH = 64
+_HEAPS, _READ_AT_ONCE = 100, 1 << 15
+"""Distinct words of a letter, of more to the power of .55; and movies whose words are Python objects at a time."""
 
 SPACES = ("text", "poster")
 """Spaces of `Dataset.vectors` that are fields."""
@@ -82,12 +84,19 @@ class Content(Model[ContentConfig]):
     _catalog: Catalog
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: the words as Python objects while they are counted, then the vectors."""
+        """Peak bytes: the distinct words as Python objects, some movies as well, and the vectors twice."""
         frame = dataset.catalog.frame
-        lists = sum(int(frame[c].list.len().sum() or 0) for c in frame.columns if frame[c].dtype.is_nested())
+        lists = distinct = 0
+        for column in (frame[c] for c in frame.columns if frame[c].dtype.is_nested()):
+            lists += int(column.list.len().sum() or 0)
+            distinct += column.explode().n_unique()
         letters = sum(int(frame[c].str.len_bytes().sum() or 0) for c in ("title", "overview"))
+        total = lists + letters // 3 + 4 * len(frame)
+        # Distinct words of texts grow with a power of all (Heaps 1978); few texts are nearly all distinct words.
+        distinct += min(letters // 3 + 4 * len(frame), int(_HEAPS * max(letters, 1) ** 0.55))
+        there = 400 * total * min(1.0, _READ_AT_ONCE / max(len(frame), 1))
         vectors = 8 * sum(movies.vectors.size for name, movies in dataset.vectors.items() if name in SPACES)
-        return vectors + 400 * (lists + letters // 3 + 4 * len(dataset.catalog)) + (4 << 20)
+        return vectors + int(there) + 400 * distinct + 32 * total + 16 * len(frame) + (4 << 20)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         catalog = dataset.catalog
@@ -218,7 +227,7 @@ class Content(Model[ContentConfig]):
         fields = {name: self._parts(name)[0].rows(rows) * self._parts(name)[1] for name in self._dense}
 
         def vectors(query: Query) -> list[NDArray[np.float32]] | None:
-            profile = self._profile(query)
+            profile = query.once((self, "profile"), lambda: self._profile(query))
             return None if profile is None else [profile[0], *(profile[1][name] for name in fields)]
 
         def finish(scores: NDArray[np.float32], query: Query) -> NDArray[np.float32]:

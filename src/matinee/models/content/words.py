@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -24,6 +25,8 @@ COLUMNS = (*NAMES, "year", "genres", "tags", "directors", "writers", "cast", "co
 MAX_TAGS, MAX_CAST, MAX_WORDS = 30, 8, 200
 """Longest lists that are read: the most frequent tags, the top of the cast, the start of an overview."""
 
+_AT_ONCE = 1 << 15
+"""Movies that are read at a time."""
 _FEW = 20
 """A movie alone is read as quickly as this many of all movies."""
 
@@ -44,15 +47,21 @@ def words(text: str | None) -> list[str]:
 
 
 def movie_words(catalog: Catalog, rows: NDArray[np.int64]) -> Iterator[dict[str, list[str]]]:
-    """The words of each movie by field; fields without words are left out."""
+    """The words of each movie by field; fields without words are left out.
+
+    Args:
+        rows: increasing.
+    """
     if len(rows) * _FEW < len(catalog):
         for row in rows.tolist():
             yield _by_field(catalog.table.row(row))
         return
     names = (*COLUMNS, "overview")
-    columns = [catalog.table.column(name) for name in names]
-    for row in rows.tolist():
-        yield _by_field({name: values[row] for name, values in zip(names, columns, strict=True)})
+    for start in range(0, len(catalog), _AT_ONCE):
+        # In parts: a million movies as Python objects are gigabytes.
+        columns = [catalog.table.part(name, start, start + _AT_ONCE) for name in names]
+        for row in (rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + _AT_ONCE)] - start).tolist():
+            yield _by_field({name: values[row] for name, values in zip(names, columns, strict=True)})
 
 
 def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
@@ -90,11 +99,9 @@ def vectorize(
         whole: what everything is divided by.
     """
     rarity = idf.tolist()
-    indices: list[int] = []
-    values: list[float] = []
+    indices, values = array("i"), array("f")
     indptr = np.zeros(len(rows) + 1, dtype=np.int32)
     for row, movie in enumerate(movie_words(catalog, rows)):
-        start = len(values)
         for field, result in movie.items():
             if not weights[field]:
                 continue
@@ -103,12 +110,10 @@ def vectorize(
             if own:
                 factor = weights[field] / sum(value * value for value in own.values()) ** 0.5
                 indices.extend(own)
-                values.extend(value * factor for value in own.values())
-        values[start:] = [value / whole for value in values[start:]]
+                values.extend(value * factor / whole for value in own.values())
         indptr[row + 1] = len(values)
-    matrix = sp.csr_matrix(
-        (np.array(values, dtype=np.float32), np.array(indices, dtype=np.int32), indptr), shape=(len(rows), len(idf))
-    )
+    entries = np.array(values, dtype=np.float32), np.array(indices, dtype=np.int32)
+    matrix = sp.csr_matrix((*entries, indptr), shape=(len(rows), len(idf)))
     matrix.sort_indices()
     return matrix
 
