@@ -154,8 +154,9 @@ class Stats:
         rows = np.array(asked[1], dtype=np.int64)
         stars = base(asked[0], rows)
         held = ~np.isnan(stars)
-        before_all = self.less(rows[held], stars[held]).less(np.array(gone[0], np.int64), np.array(gone[1]))
-        counts, sums = before_all.counts, before_all.sums
+        before = np.concatenate([rows[held], np.array(gone[0], np.int64)])
+        counted = self.less(before, np.concatenate([stars[held], np.array(gone[1])]))
+        counts, sums = counted.counts, counted.sums
         np.add.at(counts, np.array(new[0], np.int64), 1)
         np.add.at(sums, np.array(new[0], np.int64), np.array(new[1]))
         return Stats(counts, sums, newest)
