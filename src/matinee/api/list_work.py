@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from matinee.api.joint_thread import JointWork
+from matinee.api.joint_threads import JointWork
 from matinee.api.render import answer_json
 from matinee.api.response_cache import Made
 from matinee.engine import Engine

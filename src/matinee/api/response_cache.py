@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
 
-from matinee.api.joint_thread import JointThread, JointWork
+from matinee.api.joint_threads import JointThreads, JointWork
 from matinee.stores.base import Exposure
 
 T = TypeVar("T")
@@ -111,14 +111,22 @@ class AdaptiveExecutor:
             load).
         threads: most pieces of work in threads at a time; more would not be faster, and each takes memory.
         waits: the work waits for another machine, which must not hold up the event loop: all of it takes a thread.
+        crowded: see `JointThreads`.
     """
 
-    def __init__(self, limit: float = 0.002, threads: int = 4, *, waits: bool = False) -> None:
+    def __init__(
+        self,
+        limit: float = 0.002,
+        threads: int = 4,
+        *,
+        waits: bool = False,
+        crowded: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.limit, self.waits = limit, waits
         self.mean = 2 * limit  # unknown work starts in a thread
         self._slow: set[str] = set()
         self._threads = CapacityLimiter(threads)
-        self._joint = JointThread(self._learn)
+        self._joint = JointThreads(self._learn, crowded)
 
     async def run(self, work: Callable[[], T] | JointWork[T], *, key: str = "", heavy: bool = False) -> T:
         """The result of `work()`.

@@ -60,9 +60,14 @@ class CoreService(application.Service):
         self.cache = ResponseCache(settings.answer_cache)
         self.store_is_remote = bool(settings.store_url)
         waits = bool(settings.recommender_url) or self.store_is_remote
-        self.executor = AdaptiveExecutor(threads=MAX_WAITING, waits=True) if waits else AdaptiveExecutor()
-        self.work_queue = WorkQueue(settings.workers)
         self.queues = queues_of(settings)
+        writes = [self.queues[cost] for cost in ("write", "import", "stream")]
+        self.executor = (
+            AdaptiveExecutor(threads=MAX_WAITING, waits=True)
+            if waits
+            else AdaptiveExecutor(crowded=lambda: any(queue.busy for queue in writes))
+        )
+        self.work_queue = WorkQueue(settings.workers)
         self.experiments = ExperimentFile(settings.data_dir, LOOK_SECONDS)
         self.exposures = ExposureLog(self._store, lambda outcome, n: self.metrics.exposures.labels(outcome).inc(n))
         self.lazy_engine = Lazy(self._open, RETRY)

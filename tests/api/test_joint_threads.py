@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from api_support import Client
-from matinee.api.joint_thread import MOST, JointThread, JointWork
+from matinee.api.joint_threads import MOST, JointThreads, JointWork
 from matinee.api.list_work import ListWork
 from matinee.engine import Engine
 from matinee.engine.types import Request
@@ -53,7 +53,7 @@ def results_of(works: Sequence[Work], leave: Callable[[list[asyncio.Task[int]]],
 
     async def run() -> list[Any]:
         told: list[str] = []
-        thread, gate = JointThread(lambda _, key: told.append(key)), threading.Event()
+        thread, gate = JointThreads(lambda _, key: told.append(key)), threading.Event()
         first = asyncio.create_task(thread.run(Work(0, gate=gate), "first"))
         await asyncio.sleep(0)  # it waits in the thread, or is the first to get there
         while thread._waiting:
@@ -101,10 +101,31 @@ def test_work_whose_client_left_is_not_begun() -> None:
 
 def test_it_begins_again_after_it_was_idle() -> None:
     async def run() -> list[int]:
-        thread = JointThread(lambda *_: None)
+        thread = JointThreads(lambda *_: None)
         return [await thread.run(Work(number)) for number in range(3)]
 
     assert asyncio.run(run()) == [0, 1, 2]
+
+
+def test_several_threads_beside_other_work() -> None:
+    """Two pieces of work that wait for each other come to their end only in two threads."""
+    meeting = threading.Barrier(2, timeout=30)
+
+    class Meeting(Work):
+        def __call__(self) -> int:
+            return meeting.wait()
+
+        def together(self, works: Sequence[JointWork[Any]]) -> None:
+            raise AssertionError("each is alone")
+
+    async def run() -> list[int]:
+        threads = JointThreads(lambda *_: None, lambda: True)
+        first = asyncio.ensure_future(threads.run(Meeting(1)))
+        while not meeting.n_waiting:
+            await asyncio.sleep(0)
+        return [await threads.run(Meeting(2)), await first]
+
+    assert sorted(asyncio.run(run())) == [0, 1]
 
 
 def alike(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> None:

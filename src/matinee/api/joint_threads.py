@@ -1,8 +1,8 @@
-"""One thread for work that computes; requests that wait for it are begun together.
+"""One thread for work that computes, or a few beside other work; requests that wait for one are begun together.
 
-A second thread would make both slower: most steps of a list take microseconds between two holds of the interpreter's
-lock, and handing it over takes as long. What helps is to do for several requests at once what they share, and they wait
-anyhow: nothing waits for others to come.
+A second thread makes both slower: most steps of a list take microseconds between two holds of the interpreter's lock,
+and handing it over takes as long. What helps is to do for several requests at once what they share, and they wait
+anyhow: nothing waits for others to come. Beside threads that write, one would get too small a share of the lock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ log = logging.getLogger("matinee.api")
 MOST = 8
 """Requests that are begun together, at most: of more, the first would wait for long, and each takes little less."""
 
+THREADS = 4
+"""Threads beside other work."""
+
 T = TypeVar("T")
+
+
+def _never() -> bool:
+    return False
 
 
 class JointWork(ABC, Generic[T]):
@@ -40,26 +47,29 @@ class JointWork(ABC, Generic[T]):
         """Begin several, of which this is one; those of other kinds are left alone. Where it fails, each goes alone."""
 
 
-class JointThread:
-    """Does work in one thread, in order. Only for the event loop's thread.
+class JointThreads:
+    """Does work in one thread, in order, or in a few. Only for the event loop's thread.
 
     Args:
         told: is told the seconds of processor time that each piece of work took, and its key; in the thread.
+        crowded: whether other threads compute; more than one thread is taken then.
     """
 
-    def __init__(self, told: Callable[[float, str], None]) -> None:
-        self._told = told
+    def __init__(self, told: Callable[[float, str], None], crowded: Callable[[], bool] = _never) -> None:
+        self._told, self._crowded = told, crowded
         self._waiting: deque[_Entry] = deque()
-        self._limiter = CapacityLimiter(1)
-        self._draining: asyncio.Task[None] | None = None
+        self._limiter = CapacityLimiter(THREADS)
+        self._draining: set[asyncio.Task[None]] = set()
 
     async def run(self, work: JointWork[T], key: str = "") -> T:
         """The result of `work()`; canceled while it waits, it is not begun."""
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
         self._waiting.append(_Entry(work, key, copy_context(), result))
-        if self._draining is None or self._draining.done():
-            self._draining = loop.create_task(self._drain())
+        if len(self._draining) < (THREADS if self._crowded() else 1):
+            task = loop.create_task(self._drain())
+            self._draining.add(task)
+            task.add_done_callback(self._draining.discard)
         return await result
 
     async def _drain(self) -> None:
