@@ -107,6 +107,13 @@ def test_it_begins_again_after_it_was_idle() -> None:
     assert asyncio.run(run()) == [0, 1, 2]
 
 
+def test_work_goes_on_in_another_event_loop() -> None:
+    """As when an application is started again in the same process."""
+    threads = JointThreads(lambda *_: None)
+    for number in range(50):
+        assert asyncio.run(asyncio.wait_for(threads.run(Work(number)), 30)) == number
+
+
 def test_several_threads_beside_other_work() -> None:
     """Two pieces of work that wait for each other come to their end only in two threads."""
     meeting = threading.Barrier(2, timeout=30)

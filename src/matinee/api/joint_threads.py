@@ -59,7 +59,7 @@ class JointThreads:
         self._told, self._crowded = told, crowded
         self._waiting: deque[_Entry] = deque()
         self._limiter = CapacityLimiter(THREADS)
-        self._draining: set[asyncio.Task[None]] = set()
+        self._draining: set[asyncio.Task[None] | None] = set()
 
     async def run(self, work: JointWork[T], key: str = "") -> T:
         """The result of `work()`; canceled while it waits, it is not begun."""
@@ -69,12 +69,14 @@ class JointThreads:
         if len(self._draining) < (THREADS if self._crowded() else 1):
             task = loop.create_task(self._drain())
             self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
         return await result
 
     async def _drain(self) -> None:
-        while self._waiting:
-            await to_thread.run_sync(self._work, limiter=self._limiter)
+        try:
+            while self._waiting:
+                await to_thread.run_sync(self._work, limiter=self._limiter)
+        finally:  # not by a callback, which comes later: work that came between would wait for nobody
+            self._draining.discard(asyncio.current_task())
 
     def _work(self) -> None:
         """In the thread: all that waits, and what comes meanwhile."""
