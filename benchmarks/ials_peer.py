@@ -39,8 +39,9 @@ from matinee.data.split import some_users
 from matinee.evaluation.measure import measure_ranking
 from matinee.evaluation.protocols import EvaluationSource, Split, get_protocol
 from matinee.models import ImplicitALS, Query
-from matinee.models.factorization import WORKERS, batch_pool, ridge_solve
+from matinee.models.factorization import batch_pool, ridge_solve
 from matinee.models.ials import DENSITIES
+from matinee.models.work_shares import WORKERS
 
 VERSION = "0.7.3"
 PACKAGES = (f"implicit=={VERSION}", "threadpoolctl")

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from matinee.data.catalog import Movie
 from matinee.stores import MovieState, MovieVector, Rating, RatingChange, Store
 from matinee.stores.records import KEEP_MARKS
-from store_support import FACTORIES, Factory, removed
-
-
-@pytest.fixture(params=sorted(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
-    factory = FACTORIES[request.param](tmp_path)
-    yield factory
-    removed(factory)
-
-
-@pytest.fixture
-def store(factory: Factory) -> Iterator[Store]:
-    store = factory()
-    yield store
-    store.close()
+from store_support import FACTORIES, Factory
 
 
 def stars(user: str, movie: str, rating: float | None = 4.0) -> Rating:

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from matinee.data.catalog import Movie
 from matinee.errors import InvalidInputError
 from matinee.stores import MovieVector, Store
-from store_support import FACTORIES, Factory, removed
-
-
-@pytest.fixture(params=sorted(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
-    factory = FACTORIES[request.param](tmp_path)
-    yield factory
-    removed(factory)
-
-
-@pytest.fixture
-def store(factory: Factory) -> Iterator[Store]:
-    opened = factory()
-    yield opened
-    opened.close()
+from store_support import Factory
 
 
 def vector(movie_id: str, space: str = "text", encoder: str = "e1", first: float = 1.0) -> MovieVector:

@@ -38,20 +38,6 @@ from matinee.stores.records import EXPOSURE_SECONDS
 from store_support import FACTORIES, Factory, all_ratings, answer, put_many, removed
 
 
-@pytest.fixture(params=sorted(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
-    factory = FACTORIES[request.param](tmp_path)
-    yield factory
-    removed(factory)
-
-
-@pytest.fixture
-def store(factory: Factory) -> Iterator[Store]:
-    store = factory()
-    yield store
-    store.close()
-
-
 def stars(user: str, movie: str, rating: float | None = 4.0, timestamp: int = 100) -> Rating:
     return Rating(user, movie, rating, timestamp)
 

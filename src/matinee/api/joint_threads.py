@@ -31,7 +31,8 @@ THREADS = 4
 T = TypeVar("T")
 
 
-def _never() -> bool:
+def never() -> bool:
+    """No other threads compute."""
     return False
 
 
@@ -55,7 +56,7 @@ class JointThreads:
         crowded: whether other threads compute; more than one thread is taken then.
     """
 
-    def __init__(self, told: Callable[[float, str], None], crowded: Callable[[], bool] = _never) -> None:
+    def __init__(self, told: Callable[[float, str], None], crowded: Callable[[], bool] = never) -> None:
         self._told, self._crowded = told, crowded
         self._waiting: deque[_Entry] = deque()
         self._limiter = CapacityLimiter(THREADS)

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from matinee.api.joint_threads import JointWork
 from matinee.api.render import answer_json
 from matinee.api.response_cache import Made
 from matinee.engine import Engine
-from matinee.engine.recommend import Hidden, history_of, is_plain, recommend, recommend_stored
+from matinee.engine.recommend import StoredHistory, is_plain, recommend_stored
 from matinee.engine.runtime import RequestView
 from matinee.engine.treatment import Treatment
 from matinee.engine.types import Request as Options
 from matinee.errors import MatineeError
 from matinee.experiments.definition import Experiment
-from matinee.models.base import Query
 
 Work = Callable[[], Made] | JointWork[Made]
-
-
-class _Read(NamedTuple):
-    """The history of a list's user, read before the list is made."""
-
-    version: int
-    query: Query
-    hidden: Hidden
 
 
 class ListWork(JointWork[Made]):
@@ -44,15 +35,12 @@ class ListWork(JointWork[Made]):
         self._engine, self._view, self._user_id, self._options = engine, view, user_id, options
         self._metadata = metadata
         self._treatment = Treatment.of(experiment, user_id, options, view.models)
-        self._read: _Read | None = None
+        self._stored: StoredHistory | None = None
 
     def __call__(self) -> Made:
         """Make the list."""
-        view, user_id, options, treatment, read = self._view, self._user_id, self._options, self._treatment, self._read
-        if read is None:
-            answer = recommend_stored(view, user_id, options, treatment)
-        else:
-            answer = recommend(view, read.query, options, read.hidden, user_id=user_id, version=read.version)
+        options, treatment = self._options, self._treatment
+        answer = recommend_stored(self._view, self._user_id, options, treatment, self._stored)
         # Not cached: what depends on all ratings, as popular films do, since a user's version does not cover them;
         # metadata, since no version covers posters; and what is drawn anew each time.
         keep = not answer.volatile and not self._metadata and (treatment is None or not treatment.is_random)
@@ -80,11 +68,8 @@ def _score(name: str, works: Sequence[ListWork]) -> None:
     view, queries = works[0]._view, []
     for work in works:
         with suppress(MatineeError):  # of the store: the work itself meets it again
-            # Before the history: a write in between makes the answer outdated, never wrong.
-            version = view.user_version(work._user_id)
-            query, hidden = history_of(view, work._user_id)
-            work._read = _Read(version, query, hidden)
-            if len(query):
-                queries.append(query)
+            stored = work._stored = StoredHistory.of(view, work._user_id)
+            if len(stored.query):
+                queries.append(stored.query)
     if len(queries) > 1:
         view.model(name).score_together(queries, view.settings.candidates)

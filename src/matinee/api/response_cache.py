@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
 
-from matinee.api.joint_threads import JointThreads, JointWork
+from matinee.api.joint_threads import JointThreads, JointWork, never
 from matinee.stores.base import Exposure
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ class AdaptiveExecutor:
         threads: int = 4,
         *,
         waits: bool = False,
-        crowded: Callable[[], bool] = lambda: False,
+        crowded: Callable[[], bool] = never,
     ) -> None:
         self.limit, self.waits = limit, waits
         self.mean = 2 * limit  # unknown work starts in a thread

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
@@ -59,7 +59,7 @@ class Rerankers:
         self._counts, self._scale = counts, scale
         self._lock = threading.Lock()
         self._made: Reranker | None = None
-        self._among: OrderedDict[int, tuple[Reranker, NDArray[np.int64], Reranker]] = OrderedDict()
+        self._among: LRUCache[int, tuple[Reranker, NDArray[np.int64], Reranker]] = LRUCache(KEPT_AMONG)
 
     def __call__(self, catalog: Catalog) -> Reranker:
         """The re-ranker over this state's movies; only what changed since the last state is recomputed."""
@@ -85,9 +85,6 @@ class Rerankers:
             made = self._among.get(id(rows))
             if made is None or made[0] is not whole or made[1] is not rows:
                 made = self._among[id(rows)] = whole, rows, whole.among(rows)
-                while len(self._among) > KEPT_AMONG:
-                    self._among.popitem(last=False)
-            self._among.move_to_end(id(rows))
             return made[2]
 
 

@@ -54,11 +54,20 @@ def check_request(view: RequestView, request: Request) -> None:
         check_share(request.adventurous, "adventurous")
 
 
-def recommend_stored(view: RequestView, user_id: str, request: Request, treatment: Treatment | None = None) -> Answer:
-    """Rank movies for a stored user, see `Engine.recommend`; under an arm of an experiment, if one is given."""
-    # Before the history: a write in between makes the answer outdated, never wrong.
-    version = view.user_version(user_id)
-    query, hidden = history_of(view, user_id)
+def recommend_stored(
+    view: RequestView,
+    user_id: str,
+    request: Request,
+    treatment: Treatment | None = None,
+    stored: StoredHistory | None = None,
+) -> Answer:
+    """Rank movies for a stored user, see `Engine.recommend`.
+
+    Args:
+        treatment: the arm of an experiment that it is done under.
+        stored: what `StoredHistory.of` says, where it was read already.
+    """
+    version, query, hidden = stored or StoredHistory.of(view, user_id)
     return recommend(view, query, request, hidden, user_id=user_id, version=version, treatment=treatment)
 
 
@@ -75,6 +84,21 @@ class Hidden(NamedTuple):
             view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in ids) for ids in (seen, not_interested)
         ]
         return cls(*(some[some >= 0] for some in rows))
+
+
+class StoredHistory(NamedTuple):
+    """What a list of a stored user is made of, and the version of it."""
+
+    version: int
+    query: Query
+    hidden: Hidden
+
+    @classmethod
+    def of(cls, view: RequestView, user_id: str) -> Self:
+        """As the store has it now."""
+        # Before the history: a write in between makes the answer outdated, never wrong.
+        version = view.user_version(user_id)
+        return cls(version, *history_of(view, user_id))
 
 
 def history_of(view: RequestView, user_id: str) -> tuple[Query, Hidden]:

@@ -86,8 +86,8 @@ class FilterCache:
         with self._lock:
             return sum(one.rows[2] is not None for one in self._filters)
 
-    def latest(self, owner: object, mask: PackedMask) -> Gathered | None:
-        """What `gathered` returns, if this very mask was the last that it was asked for; it takes no lock."""
+    def _latest(self, owner: object, mask: PackedMask) -> Gathered | None:
+        """What is gathered for this very mask, if it was the last that was asked for; it takes no lock."""
         for one in self._filters[-1:]:
             words, _, gathered = one.rows
             if words is mask.words and one.owner is owner:
@@ -107,6 +107,8 @@ class FilterCache:
             size: bytes that the gathered rows will take; more than `max_bytes` are not gathered.
             gather: gathers the rows that `mask` allows.
         """
+        if (latest := self._latest(owner, mask)) is not None:
+            return latest
         if size + mask.words.nbytes > self.max_bytes:
             return None
         with self._lock:

@@ -97,8 +97,6 @@ class MainPart:
         if mask is None or n < GATHER_ROWS or not 0 < mask.count < FEW_ROWS * n:
             return self.main.nearest(queries, k, None if mask is None else mask.mask)
         matrix = self.main.matrix
-        if gathered := self.filters.latest(self.exact, mask):
-            return padded(*rescore(matrix, queries, candidates_of(gathered, mask, queries, k, 0), k), k)
         size = GatheredRows.size(mask.count, self.main.dim)
         gathered = self.filters.gathered(
             self.exact, mask, len(queries), EXACT_USES, size, lambda: GatheredRows(matrix, mask.mask)
@@ -108,8 +106,6 @@ class MainPart:
         return padded(*rescore(matrix, queries, candidates_of(gathered, mask, queries, k, 0), k), k)
 
     def _in_lists(self, approximate: Approximate, mask: PackedMask, queries: int) -> Gathered | None:
-        if gathered := self.filters.latest(self.lists, mask):
-            return gathered
         size = approximate.subset_bytes(mask.count)
         if size is None or len(self.main) < GATHER_ROWS:
             return None

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
 
-from matinee.models.factorization import WORKERS
+from matinee.models.work_shares import WORKERS, row_cuts
 
 Floats = NDArray[np.float32]
 
@@ -76,8 +76,7 @@ def nearest(
 def _cuts(turned: sp.csr_matrix, most: int | None = None) -> list[int]:
     """Where to cut the movies into shares of about as many ratings, of at most so many movies."""
     k = turned.shape[0]
-    ends = np.linspace(0, int(turned.indptr[-1]), _SHARES * WORKERS + 1)[1:-1]
-    cuts = np.concatenate([[0], np.searchsorted(turned.indptr, ends), np.arange(0, k, most or max(k, 1)), [k]])
+    cuts = np.concatenate([row_cuts(turned.indptr, _SHARES * WORKERS), np.arange(0, k, most or max(k, 1))])
     return np.unique(cuts).tolist()  # type: ignore[no-any-return]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,10 @@ from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, Scores, State
 from matinee.models.gram import block_users, gram_matrix, invert
 from matinee.models.preference import Feedback, StarScale
-from matinee.models.row_sums import sum_rows
+from matinee.models.row_sums import row_parts, sum_rows
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm, over_history
 
 _TILE = 512
-_ROWS = 32
 """Rows of the weights gathered at once for one history."""
 
 
@@ -126,7 +125,7 @@ class Ease(Model[EaseConfig]):
         positions, mask = self._items.known(query)
         history, targets = self._history(query, mask), self._items.positions(rows)
         shares = np.zeros((len(rows), len(positions)), dtype=np.float32)
-        for part in _parts(len(positions)) if len(self._items) else ():
+        for part in row_parts(len(positions)) if len(self._items) else ():
             shares[:, part] = (self._weights[positions[part]].take(targets, axis=1) * history[part, None]).T
         shares[targets < 0] = 0
         return over_history(shares, mask)
@@ -139,7 +138,7 @@ class Ease(Model[EaseConfig]):
         mixed = np.zeros((len(self._items), len(mix)), dtype=np.float32)
         np.add.at(mixed, targets[warm], mix.T[warm])
         shares = np.zeros((len(mix), len(positions)), dtype=np.float32)
-        for part in _parts(len(positions)):
+        for part in row_parts(len(positions)):
             shares[:, part] = (self._weights[positions[part]] @ mixed * history[part, None]).T
         return over_history(shares, mask)
 
@@ -184,8 +183,3 @@ def _weights(inverse: NDArray[np.float32]) -> NDArray[np.float32]:
             np.multiply(tile, scale[columns], out=tile)
     np.einsum("ii->i", upper)[:] = 0.0
     return upper
-
-
-def _parts(n: int) -> Iterator[slice]:
-    """A few rows at a time: a long history's copy would not fit into the cache."""
-    return (slice(start, start + _ROWS) for start in range(0, n, _ROWS))

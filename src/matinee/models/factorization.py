@@ -13,18 +13,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from matinee._util.processors import processor_count
 from matinee.accelerator.device import current_device
 from matinee.models.truncated_svd import ITERATIONS, truncated_svd
+from matinee.models.work_shares import WORKERS, row_cuts
 
 BATCH_CELLS = 1 << 20
 """Rows are solved in batches whose padded features hold about this many float32 values."""
 
 Floats = NDArray[np.float32]
-
-
-WORKERS = min(processor_count(), 16)
-"""Threads that solve batches; BLAS itself gets one, as its own threads slow small systems down tenfold."""
 
 
 @contextmanager
@@ -138,13 +134,11 @@ def ridge_descend(
     pull = np.zeros((0, d), dtype=np.float32) if pull is None else pull
     # More shares than threads, of about as many entries each: whoever is done early takes another.
     shares = min(8 * WORKERS, max(n // BLOCK_ROWS, 1))
-    cuts = np.searchsorted(indptr, np.linspace(0, int(indptr[-1]), shares + 1)[1:-1])
-    cuts = np.unique(np.concatenate([[0], cuts, [n]])).tolist()
 
     def descend(span: tuple[int, int]) -> None:
         descend_rows(*span, indptr, indices, targets, features, base, ridge, pull, steps, solution)
 
-    list(pool.map(descend, pairwise(cuts)))
+    list(pool.map(descend, pairwise(row_cuts(indptr, shares))))
     return solution
 
 

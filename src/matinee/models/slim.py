@@ -12,11 +12,12 @@ from pydantic import Field
 from matinee._util.extras import need
 from matinee.data.dataset import Dataset
 from matinee.models.base import Progress
-from matinee.models.factorization import WORKERS, batch_pool
+from matinee.models.factorization import batch_pool
 from matinee.models.gram import block_users, gram_matrix, symmetric
 from matinee.models.linked_movies import LinkedMovies, LinkedMoviesConfig, stacked
 from matinee.models.preference import StarScale
 from matinee.models.warm_items import WarmItems, choose_warm
+from matinee.models.work_shares import WORKERS
 
 _TARGETS = 64
 """Movies whose weights one thread learns at a time."""

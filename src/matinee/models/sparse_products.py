@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
 
-from matinee._util.processors import processor_count
+from matinee.models.work_shares import WORKERS, row_cuts
 
 Floats = NDArray[np.float32]
 
@@ -27,15 +27,12 @@ def product(matrix: sp.csr_matrix, block: Floats) -> Floats:
     block = np.ascontiguousarray(block, dtype=np.float32)
     total = np.zeros((matrix.shape[0], block.shape[1]), dtype=np.float32)
     arrays = matrix.indptr, matrix.indices, matrix.data, block, total
-    workers = min(processor_count(), 16)
-    ends = np.linspace(0, int(matrix.indptr[-1]), _SHARES * workers + 1)[1:-1]
-    cuts = np.unique(np.concatenate([[0], np.searchsorted(matrix.indptr, ends), [matrix.shape[0]]])).tolist()
 
     def add(span: tuple[int, int]) -> None:
         _add_rows(*(*span, *arrays))
 
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(add, pairwise(cuts)))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(add, pairwise(row_cuts(matrix.indptr, _SHARES * WORKERS))))
     return total
 
 

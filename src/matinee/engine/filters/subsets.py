@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 from weakref import ref
+
+from cachetools import LRUCache
 
 from matinee.data.catalog import Catalog
 from matinee.engine.catalog_cache import PerCatalog
@@ -28,8 +29,8 @@ class Subsets:
     """
 
     def __init__(self, n_items: int) -> None:
-        self._most = max(min(KEPT, KEPT_BYTES // max(n_items, 1)), 4)
-        self._made: OrderedDict[Filter, tuple[ref[Stats] | None, Subset]] = OrderedDict()
+        most = max(min(KEPT, KEPT_BYTES // max(n_items, 1)), 4)
+        self._made: LRUCache[Filter, tuple[ref[Stats] | None, Subset]] = LRUCache(most)
         self._lock = threading.Lock()
 
     def of(self, parsed: Filter, catalog: Catalog, stats: Stats) -> Subset:
@@ -42,7 +43,6 @@ class Subsets:
         with self._lock:
             made = self._made.get(parsed)
             if made is not None and (made[0] is None or made[0]() is stats):
-                self._made.move_to_end(parsed)
                 return made[1]
         if parsed:
             mask = parsed.mask(catalog, stats.for_filters() if reads else None)
@@ -53,8 +53,6 @@ class Subsets:
         subset = Subset(mask)
         with self._lock:
             self._made[parsed] = ref(stats) if reads else None, subset
-            while len(self._made) > self._most:
-                self._made.popitem(last=False)
         return subset
 
 

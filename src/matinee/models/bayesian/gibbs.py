@@ -20,7 +20,8 @@ from scipy.linalg import solve_triangular
 
 from matinee._util.extras import need
 from matinee.models.bayesian.ordered_probit import OrderedProbit
-from matinee.models.factorization import WORKERS, batch_pool
+from matinee.models.factorization import batch_pool
+from matinee.models.work_shares import WORKERS
 
 Doubles = NDArray[np.float64]
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from matinee.models.base import Model, Query, RowScorer, Scores, Shortlisted, Subset
@@ -92,7 +92,7 @@ class Shortlist:
         self.sampled = np.arange(len(self.rows)) < n_sample
         self._whole = False
         self._popular: Rows | None = None
-        self._subsets: OrderedDict[Subset, Shortlist] = OrderedDict()
+        self._subsets: LRUCache[Subset, Shortlist] = LRUCache(SUBSETS)
         self._lock = threading.Lock()
         newest = len(self.rows) - len(self._known)
         self._counts = np.ones(len(self._known), dtype=np.float32)
@@ -135,9 +135,6 @@ class Shortlist:
             made = self._subsets.get(subset)
             if made is None:
                 made = self._subsets[subset] = self._extended(subset.mask)
-                while len(self._subsets) > SUBSETS:
-                    self._subsets.popitem(last=False)
-            self._subsets.move_to_end(subset)
             return made
 
     def _extended(self, allowed: NDArray[np.bool_]) -> Shortlist:
