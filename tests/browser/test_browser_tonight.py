@@ -133,6 +133,7 @@ def test_an_export_is_dropped_and_the_list_comes(
 
 
 def test_what_cards_do_and_undo(web: Service, page: Page, core: Service, someone: str, calm: Calm) -> None:
+    page.clock.install()
     opened(page, web, someone)
     rows(page)
     cards = page.locator("[data-kind=for-you] .tile")
@@ -154,6 +155,8 @@ def test_what_cards_do_and_undo(web: Service, page: Page, core: Service, someone
     # The focus goes to the same button of the next film.
     assert page.evaluate("document.activeElement.dataset.key") == f"not_interested-{second}"
     calm(page)
+    page.clock.fast_forward(13_000)  # the message goes, Control+Z is heard still
+    expect(toast.get_by_role("status")).to_have_text("")
     page.keyboard.press("Control+z")
     expect(mine).to_have_count(1)
     expect(toast).to_contain_text("as before")

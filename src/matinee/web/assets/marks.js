@@ -70,10 +70,12 @@ export async function act(film, action, value) {
 
 /** Do it, and say so with a way back. `undone` is called after it was taken back. */
 export async function actAndTell(film, action, value, undone = null) {
+  const { user } = window.matinee.args;
   const answer = await act(film, action, value);
   if (!answer) return false;
   const before = answer.before ?? (action === "rating" ? null : false);
   toast(told(film, action, value), before === value ? null : async () => {
+    if (window.matinee.args.user !== user) return; // somebody else has come: it is not theirs to take back
     if (!(await act(film, action, before))) return;
     toast(t("undone", { title: film.title }));
     undone?.();

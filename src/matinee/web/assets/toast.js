@@ -1,4 +1,5 @@
-// One message at a time about what a click did, with a button that undoes it; Control+Z does the same.
+// One message at a time about what a click did, with a button that undoes it. Control+Z does the same, and goes on to do
+// so when the message is gone: whoever reads slowly, or by ear, has the time that it takes.
 
 import { html } from "./html.js";
 import { t } from "./strings.js";
@@ -19,13 +20,13 @@ function box() {
 
 function undo() {
   const work = undoing;
+  undoing = null;
   hide();
   work?.();
 }
 
 function hide() {
   clearTimeout(timer);
-  undoing = null;
   const found = box();
   found.firstElementChild.textContent = "";
   found.lastElementChild.hidden = true;
