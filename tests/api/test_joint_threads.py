@@ -87,6 +87,18 @@ def test_a_failure_is_that_of_one_request() -> None:
     assert (found[0], found[2], type(found[1]), str(found[1])) == (1, 3, ValueError, "2")
 
 
+def test_a_panic_is_heard_of_and_work_goes_on() -> None:
+    class Panic(BaseException):
+        """As of a library in Rust."""
+
+    class Panicking(Work):
+        def __call__(self) -> int:
+            raise Panic
+
+    found = results_of([Work(1), Panicking(2), Work(3)])
+    assert (found[0], type(found[1]), found[2]) == (1, Panic, 3)
+
+
 def test_what_cannot_be_begun_together_is_done_alone(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "matinee.api"):
         assert results_of([Work(1), Work(66), Work(3)]) == [1, 66, 3]

@@ -116,13 +116,13 @@ class _Entry(NamedTuple):
             return
         try:
             value, error = self.context.run(self.work), None
-        except Exception as caught:
+        except BaseException as caught:  # a panic of a library in Rust is no Exception; whoever waits must hear of it
             value, error = None, caught
         with suppress(RuntimeError):  # the loop has ended
             self.result.get_loop().call_soon_threadsafe(_settle, self.result, value, error)
 
 
-def _settle(result: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+def _settle(result: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
     if result.done():
         return
     if error is None:
