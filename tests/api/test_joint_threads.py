@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from api_support import Client
-from matinee.api.joint_threads import MOST, JointThreads, JointWork
+from matinee.api.joint_threads import FEWEST, MOST, JointThreads, JointWork
 from matinee.api.list_work import ListWork
 from matinee.engine import Engine
 from matinee.engine.types import Request
@@ -71,14 +71,15 @@ def results_of(works: Sequence[Work], leave: Callable[[list[asyncio.Task[int]]],
 
 
 def test_what_waits_is_begun_together_and_in_order() -> None:
-    n = MOST + 3
+    n = MOST + FEWEST
     assert results_of([Work(number) for number in range(1, n + 1)]) == list(range(1, n + 1))
     assert Work.begun == [list(range(1, MOST + 1)), list(range(MOST + 1, n + 1))]
     assert Work.done == list(range(n + 1))
 
 
-def test_one_that_waits_alone_is_begun_by_itself() -> None:
-    assert results_of([Work(1)]) == [1]
+@pytest.mark.parametrize("n", [1, FEWEST - 1])
+def test_few_that_wait_are_begun_one_by_one(n: int) -> None:
+    assert results_of([Work(number) for number in range(1, n + 1)]) == list(range(1, n + 1))
     assert Work.begun == []
 
 
@@ -101,14 +102,15 @@ def test_a_panic_is_heard_of_and_work_goes_on() -> None:
 
 def test_what_cannot_be_begun_together_is_done_alone(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "matinee.api"):
-        assert results_of([Work(1), Work(66), Work(3)]) == [1, 66, 3]
+        assert results_of([Work(1), Work(66), Work(3), Work(4)]) == [1, 66, 3, 4]
     assert "begun together" in caplog.text
 
 
 def test_work_whose_client_left_is_not_begun() -> None:
-    found = results_of([Work(1), Work(2), Work(3)], lambda tasks: [task.cancel() for task in tasks[1:2]] and None)
-    assert (found[0], type(found[1]), found[2]) == (1, asyncio.CancelledError, 3)
-    assert (Work.begun, Work.done) == ([[1, 3]], [0, 1, 3])
+    works = [Work(number) for number in range(1, FEWEST + 2)]
+    found = results_of(works, lambda tasks: [task.cancel() for task in tasks[1:2]] and None)
+    assert (type(found[1]), [found[0], *found[2:]]) == (asyncio.CancelledError, [1, 3, 4, 5])
+    assert (Work.begun, Work.done) == ([[1, 3, 4, 5]], [0, 1, 3, 4, 5])
 
 
 def test_it_begins_again_after_it_was_idle() -> None:
