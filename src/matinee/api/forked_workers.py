@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing import resource_tracker
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from socket import socket
@@ -56,15 +57,17 @@ def run(config: uvicorn.Config, service: Service) -> None:
         SystemExit: a worker failed at its start, or that process has died.
     """
     supervisor = get_subprocess(config, _Supervise(config, service), [config.bind_socket()])
-    for sig in SIGNALS:
-        signal.signal(sig, lambda sig, _: _send(supervisor.pid, sig))
+    resource_tracker.ensure_running()  # which unblocks signals
     # Blocked until it has handlers of its own: none is lost, none ends it half way.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
+        handlers = {sig: signal.signal(sig, lambda sig, _: _send(supervisor.pid, sig)) for sig in SIGNALS}
         supervisor.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     supervisor.join()
+    for sig, handler in handlers.items():
+        signal.signal(sig, handler)
     if supervisor.exitcode:
         if supervisor.exitcode < 0:
             log.error("The process that looks after the workers was ended by signal %d.", -supervisor.exitcode)

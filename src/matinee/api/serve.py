@@ -81,6 +81,11 @@ def factory_of(service: Service) -> Callable[[Settings], Application]:
     return create_app
 
 
+def create(service: Service, settings: Settings) -> Application:
+    """The application of a service."""
+    return factory_of(service)(settings)
+
+
 def hash_early(settings: Settings) -> None:
     """Begin to hash the files of the current snapshot, which is loaded when the application has been imported."""
     if settings.verify_on_load != "full" or forked_workers.has_snapshot():
@@ -98,7 +103,7 @@ def _for_this_process(service: Service, settings: Settings) -> Application:
     """The application of a service that is all that this process does."""
     if service != "encoder":
         hash_early(settings)
-    app = factory_of(service)(settings)
+    app = create(service, settings)
     app.service.has_process = True
     return app
 
