@@ -173,7 +173,7 @@ def _prepare(service: Service, settings: Settings) -> ModuleType | None:
     serve.factory_of(service)
     from matinee.engine import prepared
 
-    prepared.hold(settings)
+    prepared.hold(settings, lists=service == "recommender" or (service == "core" and not settings.recommender_url))
     return prepared
 
 

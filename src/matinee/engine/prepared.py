@@ -64,10 +64,13 @@ class _Empty:
         del token
 
 
-def hold(settings: Settings) -> None:
+def hold(settings: Settings, *, lists: bool = True) -> None:
     """Load the current snapshot for processes that are forked later. No thread of it is left running.
 
     Where there is none, or it cannot be loaded, nothing is held: whoever opens an engine says why.
+
+    Args:
+        lists: make also what lists are made of, by its own models.
     """
     global _held
     _held = None
@@ -77,7 +80,7 @@ def hold(settings: Settings) -> None:
         if current is not None:
             stamps = _stamps(registry, current)  # before the files are verified
             snapshot = Snapshot.load(registry.root, current, settings.verify_on_load)
-            _held = _Held(registry, stamps, _prepared(snapshot, settings))
+            _held = _Held(registry, stamps, _prepared(snapshot, settings, lists))
     except Exception as error:
         log.info("The current snapshot is not loaded before the workers are started: %s", error)
     finish()
@@ -123,12 +126,12 @@ def _stamps(registry: SnapshotRegistry, snapshot_id: str) -> tuple[object, ...]:
     return tuple(file_stamp(folder / name) for name in (MANIFEST, *files))
 
 
-def _prepared(snapshot: Snapshot, settings: Settings) -> Prepared:
-    """A snapshot after a list was made of it, which makes what all lists read."""
+def _prepared(snapshot: Snapshot, settings: Settings, lists: bool) -> Prepared:
+    """A snapshot; after a list was made of it where that is asked for, which makes what all lists read."""
     alone = settings.model_copy(update={"recommender_url": ""})
     runtime = Runtime(snapshot, cast(Store, _Empty()), alone)
     ratings = snapshot.ratings
-    if not settings.recommender_url and ratings.n_users:
+    if lists and ratings.n_users:
         lengths = ratings.indptr[1:1001] - ratings.indptr[: min(1000, ratings.n_users)]
         user = int((lengths >= HISTORY).argmax())
         recommend_stored(runtime.view, str(ratings.user_ids[user]), Request())
