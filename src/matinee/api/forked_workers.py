@@ -18,7 +18,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing import resource_tracker
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 from socket import socket
 from types import ModuleType
@@ -34,6 +33,11 @@ from uvicorn.supervisors.multiprocess import SIGNALS
 from matinee._util.allocator import limit_arenas
 from matinee.errors import MatineeError
 from matinee.settings import Settings
+
+if sys.platform == "win32":
+    from multiprocessing import Process as ForkProcess
+else:
+    from multiprocessing.context import ForkProcess
 
 if TYPE_CHECKING:
     from matinee.api.serve import Service
@@ -67,7 +71,7 @@ def run(config: uvicorn.Config, service: Service) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     supervisor.join()
     for sig, handler in handlers.items():
-        signal.signal(sig, handler)
+        signal.signal(sig, handler or signal.SIG_DFL)
     if supervisor.exitcode:
         if supervisor.exitcode < 0:
             log.error("The process that looks after the workers was ended by signal %d.", -supervisor.exitcode)
