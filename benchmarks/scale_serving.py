@@ -6,7 +6,8 @@ HOME is the folder of data (`MATINEE_DATA_DIR`) of a training, for instance of `
 worker, ready answers turned off: every list is scored, ranked and rendered. Latencies are those of an open loop at half
 of the rate of a closed one, as in `serving.py`. Ratings are written by four connections, `--batch` of one user at a
 time, first alone and then while lists are asked for at that half rate; each is durable when it is answered. At the end
-several workers are started (`--workers`; 1: none), and what memory each has for itself after lists is printed. The
+several workers are started (`--workers`; 1: none); the time of their first list, and what memory each has for itself
+after lists, are printed, and that of the process that they are forked from where there is one (it has children). The
 package is compiled to bytecode before, as an installed one is.
 """
 
@@ -52,7 +53,10 @@ def memory(pid: int) -> str:
     """Resident memory, and what of it is no file's (Linux)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines[1:]}
-    return f"resident {sizes['Rss']:,.0f} MiB, of which private {sizes['Private_Dirty']:,.0f} MiB"
+    return (
+        f"resident {sizes['Rss']:,.0f} MiB (shares counted in part: {sizes['Pss']:,.0f}), "
+        f"of which private {sizes['Private_Dirty']:,.0f} MiB"
+    )
 
 
 def children(pid: int) -> list[int]:
@@ -70,12 +74,19 @@ def children(pid: int) -> list[int]:
 
 def several(home: Path, users: list[str], workers: int) -> None:
     """Start several workers, ask for lists, and print the memory of each."""
+    begun = time.perf_counter()
     with matinee(home, 0, workers) as server:
         first_list(server, users[0])
+        seconds = time.perf_counter() - begun
         for user in users[:400]:  # a connection each, so that all workers get some
             httpx.get(f"http://127.0.0.1:{server.port}{PATH.format(user)}", timeout=60).raise_for_status()
         large = [pid for pid in children(server.process.pid) if "multiprocessing.resource" not in command(pid)]
-        print(f"{workers} workers: {'; '.join(memory(pid) for pid in large)}; load {os.getloadavg()[0]:.1f}")
+        found = "; ".join(f"{memory(pid)}{' (forks)' if children(pid) else ''}" for pid in large)
+        used = sum(processors(pid) for pid in (server.process.pid, *large))
+        print(
+            f"{workers} workers: first list after {seconds:.1f} s; {used:.1f} s of processors with 401 lists; {found}; "
+            f"load {os.getloadavg()[0]:.1f}"
+        )
 
 
 def command(pid: int) -> str:
@@ -92,9 +103,9 @@ def first_list(server: Server, user: str) -> None:
             time.sleep(0.05)
 
 
-def processors(server: Server) -> float:
-    """Seconds of processors that the server has used (Linux)."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+def processors(pid: int) -> float:
+    """Seconds of processors that a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -144,9 +155,9 @@ async def measure(server: Server, users: list[str], movies: list[str], options: 
     load = Load(server.port, users, 8)
     await load.open()
     await load.fastest(options.seconds / 2)
-    used = processors(server)
+    used = processors(server.process.pid)
     rate = await load.fastest(options.seconds)
-    each = (processors(server) - used) / load.count
+    each = (processors(server.process.pid) - used) / load.count
     found = await load.paced(rate / 2, options.seconds)
     print(
         f"lists: {rate:,.0f} a second, {1000 * each:.1f} ms of processors each; at {rate / 2:,.0f} a second "
@@ -179,7 +190,7 @@ def main() -> None:
             seconds, used = time.perf_counter() - begun, memory(server.process.pid)
             print(
                 f"{size}; {start} start: listening after {listening:.1f} s, first list after {seconds:.1f} s "
-                f"({processors(server):.1f} s of processors); {used}; load {os.getloadavg()[0]:.1f}"
+                f"({processors(server.process.pid):.1f} s of processors); {used}; load {os.getloadavg()[0]:.1f}"
             )
             if start == "second":
                 uvloop.run(measure(server, users, movies, options))

@@ -91,15 +91,18 @@ class Service:
             return response.status, response.read()
 
     def workers(self) -> list[int]:
-        """Process ids of the workers: children that hold the snapshot."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        children = [int(pid) for pid in path.read_text().split()] if path.exists() else []
-        return [pid for pid in children if b"resource_tracker" not in _read(pid, "cmdline")]
+        """Process ids of the workers: the children of a child where they are forked, else children."""
+        children = [pid for pid in _children(self.process.pid) if b"resource_tracker" not in _read(pid, "cmdline")]
+        return [pid for child in children for pid in _children(child) or [child]]
 
     def kill_all(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(LIMIT)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in _read(pid, f"task/{pid}/children").split()]
 
 
 def _read(pid: int, name: str) -> bytes:

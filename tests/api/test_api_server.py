@@ -50,8 +50,9 @@ def worker_pids(parent: int) -> list[int]:
     """Processes that are workers of this one (Linux)."""
     import psutil
 
-    found = psutil.Process(parent).children()
-    return [child.pid for child in found if "spawn_main" in " ".join(child.cmdline())]
+    found = [child for child in psutil.Process(parent).children(recursive=True) if "spawn_main" in str(child.cmdline())]
+    above = {child.ppid() for child in found}
+    return [child.pid for child in found if child.pid not in above]  # what forks them is none
 
 
 def count_of(text: str, name: str) -> float:

@@ -67,10 +67,10 @@ def _release(used: weakref.ref[object]) -> None:
                 gc.freeze()
         if used() is None:
             break
-    _trim()
+    trim()
 
 
-def _trim() -> None:
+def trim() -> None:
     """Give free memory back to the system, which glibc does at the end of its heaps alone; elsewhere, do nothing."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library

@@ -67,6 +67,16 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     return digest.hexdigest()
 
 
+def file_stamp(path: Path) -> object:
+    """A value that changes whenever a file is written or replaced.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Write a file atomically: the block writes a temporary file in the same folder, which then replaces `path`.

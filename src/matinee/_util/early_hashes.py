@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from matinee._util.atomic_files import file_hash
+from matinee._util.atomic_files import file_hash, file_stamp
 from matinee._util.processors import processor_count
 
 MOST_THREADS = 4
@@ -30,13 +30,14 @@ class _Early:
     def make(self) -> None:
         try:
             with suppress(OSError):
-                stamp = _stamp(self.path)
+                stamp = file_stamp(self.path)
                 self.stamp, self.digest = stamp, file_hash(self.path)
         finally:
             self.done.set()
 
 
 _begun: dict[str, _Early] = {}
+_threads: list[threading.Thread] = []
 
 
 def begin(paths: Sequence[Path]) -> None:
@@ -47,7 +48,9 @@ def begin(paths: Sequence[Path]) -> None:
         queue.put(early)
     for _ in range(min(processor_count(), MOST_THREADS, len(paths))):
         # Daemons: a service that cannot start ends at once.
-        threading.Thread(target=_work, args=(queue,), name="matinee-hash", daemon=True).start()
+        thread = threading.Thread(target=_work, args=(queue,), name="matinee-hash", daemon=True)
+        thread.start()
+        _threads.append(thread)
 
 
 def hash_of(path: Path) -> str:
@@ -59,17 +62,19 @@ def hash_of(path: Path) -> str:
     early = _begun.pop(os.fspath(path), None)
     if early is not None:
         early.done.wait()
-        if early.digest is not None and early.stamp == _stamp(path):
+        if early.digest is not None and early.stamp == file_stamp(path):
             return early.digest
     return file_hash(path)
+
+
+def finish() -> None:
+    """Wait until no thread hashes any more; what nobody has asked for is forgotten."""
+    while _threads:
+        _threads.pop().join()
+    _begun.clear()
 
 
 def _work(queue: SimpleQueue[_Early]) -> None:
     with suppress(Empty):
         while True:
             queue.get_nowait().make()
-
-
-def _stamp(path: Path) -> object:
-    status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

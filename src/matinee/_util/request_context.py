@@ -5,6 +5,7 @@ Ids follow a request from service to service: `X-Request-ID`, and `traceparent` 
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -20,8 +21,11 @@ _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-
 _TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
 SAMPLED = 1
 """The flag of a trace that is recorded."""
-_bits = random.Random().getrandbits
+_random = random.Random()
 """Ids need to be unique, not secret."""
+_bits = _random.getrandbits
+if hasattr(os, "register_at_fork"):  # else forked processes would all give the same ids
+    os.register_at_fork(after_in_child=_random.seed)
 
 
 class RequestContext:

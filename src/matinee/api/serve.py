@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -24,6 +24,7 @@ from matinee._util.file_lock import FileLock
 from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
 from matinee.access import check_start
+from matinee.api import forked_workers
 from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
 
@@ -61,28 +62,33 @@ def port_of(settings: Settings, service: Service = "core") -> int:
     return port
 
 
-def create(service: Service, settings: Settings) -> Application:
-    """The application of a service."""
+def factory_of(service: Service) -> Callable[[Settings], Application]:
+    """What makes the application of a service; imports it."""
     if service == "vectors":
         from matinee.api.vectors.app import create_vectors_app
 
-        return create_vectors_app(settings)
+        return create_vectors_app
     if service == "encoder":
         from matinee.api.encoder.app import create_encoder_app
 
-        return create_encoder_app(settings)
+        return create_encoder_app
     if service == "recommender":
         from matinee.api.recommender.app import create_recommender_app
 
-        return create_recommender_app(settings)
+        return create_recommender_app
     from matinee.api.app import create_app
 
-    return create_app(settings)
+    return create_app
 
 
-def _hash_early(settings: Settings) -> None:
+def create(service: Service, settings: Settings) -> Application:
+    """The application of a service."""
+    return factory_of(service)(settings)
+
+
+def hash_early(settings: Settings) -> None:
     """Begin to hash the files of the current snapshot, which is loaded when the application has been imported."""
-    if settings.verify_on_load != "full":
+    if settings.verify_on_load != "full" or forked_workers.has_snapshot():
         return
     root = settings.snapshots_dir
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # whoever loads it tells what is wrong
@@ -96,7 +102,7 @@ def _hash_early(settings: Settings) -> None:
 def _for_this_process(service: Service, settings: Settings) -> Application:
     """The application of a service that is all that this process does."""
     if service != "encoder":
-        _hash_early(settings)
+        hash_early(settings)
     app = create(service, settings)
     app.service.has_process = True
     return app
@@ -178,7 +184,8 @@ def config_of(settings: Settings, app: Application | None = None, service: Servi
 def serve(settings: Settings | None = None, service: Service = "core") -> None:
     """Run a service until SIGINT or SIGTERM; requests in progress are finished first.
 
-    Several workers open the snapshot's memory-mapped files each, and share them and the store.
+    Several workers share the snapshot and the store; on Linux they also share what is made of the snapshot, and code
+    (see `forked_workers`).
 
     Args:
         settings: `host`, the service's port (0: any free one, see the log), `workers`, and everything the
@@ -206,6 +213,9 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
             values = as_environment(settings) | ONE_THREAD | {"PROMETHEUS_MULTIPROC_DIR": shared}
             with _environment(values):
                 config = config_of(settings, service=service)
+                if forked_workers.AVAILABLE:
+                    forked_workers.run(config, service)
+                    return
                 supervisor = Multiprocess(config, [config.bind_socket()])
                 supervisor.run()
                 if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

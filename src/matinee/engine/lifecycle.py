@@ -9,6 +9,8 @@ from time import monotonic
 from typing import Any
 
 from matinee._util.allocator import release
+from matinee.engine import prepared as prepared_snapshots
+from matinee.engine.catalog_cache import Rerankers
 from matinee.engine.runtime import RequestView, Runtime
 from matinee.errors import MatineeError, SnapshotError
 from matinee.settings import Settings
@@ -40,8 +42,13 @@ class Lifecycle:
             raise SnapshotError(
                 f"There is no snapshot in {settings.snapshots_dir}.", "Make one with `matinee train` or `make demo`."
             )
-        snapshot, self.warnings = _load_sound(self.registry, settings, current)
-        self.runtime = _over_store(snapshot, settings)
+        self.warnings: tuple[str, ...] = ()
+        if prepared := prepared_snapshots.take(self.registry, current):
+            snapshot, rerankers = prepared
+        else:
+            snapshot, self.warnings = _load_sound(self.registry, settings, current)
+            rerankers = None
+        self.runtime = _over_store(snapshot, settings, rerankers)
         self._switching = threading.Lock()
         self._look_at = monotonic() + LOOK_SECONDS
         self._damaged = ""
@@ -167,11 +174,11 @@ class Lifecycle:
         self.warnings = (*self.warnings, text)[-20:]
 
 
-def _over_store(snapshot: Snapshot, settings: Settings) -> Runtime:
+def _over_store(snapshot: Snapshot, settings: Settings, rerankers: Rerankers | None = None) -> Runtime:
     """A snapshot with its store, which is closed where it cannot be read."""
     store = open_store(settings, snapshot.manifest.dataset)
     try:
-        return Runtime(snapshot, store, settings)
+        return Runtime(snapshot, store, settings, rerankers)
     except BaseException:
         store.close()
         raise

@@ -178,11 +178,16 @@ class RequestView:
 class Runtime:
     """A snapshot in service with the store over it. Safe to use from many threads.
 
+    Args:
+        rerankers: of the snapshot, where there are some already.
+
     Raises:
         ServiceError: the address of the recommender service is no web address.
     """
 
-    def __init__(self, snapshot: Snapshot, store: Store, settings: Settings) -> None:
+    def __init__(
+        self, snapshot: Snapshot, store: Store, settings: Settings, rerankers: Rerankers | None = None
+    ) -> None:
         self.snapshot, self.store = snapshot, store
         self._recommender = open_recommender(settings)
         self._fitted = dict(snapshot.models)
@@ -204,7 +209,7 @@ class Runtime:
             self._served_models(snapshot.catalog, -1),
             Stats.of(snapshot).grown(len(snapshot.catalog)),
             UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT), FilterCache(settings.filter_cache)),
-            Rerankers(snapshot.ratings.counts, lambda: snapshot.star_scale),
+            rerankers or Rerankers(snapshot.ratings.counts, lambda: snapshot.star_scale),
             MissingVectors(),
         )
         self.sync()
