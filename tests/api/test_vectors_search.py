@@ -102,7 +102,12 @@ def test_search_gives_films_with_distances(client: Client, served: ServedSpace, 
 def test_batches_and_packed_vectors_give_the_same(client: Client, raw: Floats) -> None:
     ones = [client.post("/search", json={"vector": raw[row].tolist()}).json()["items"] for row in range(6)]
     for vectors in (raw[:6].tolist(), packed(raw[:6])):
-        assert client.post("/search", json={"vectors": vectors}).json()["results"] == ones
+        results = client.post("/search", json={"vectors": vectors}).json()["results"]
+        for items, expected in zip(results, ones, strict=True):
+            for item, one in zip(items, expected, strict=True):
+                # Sums of many vectors at a time may be rounded otherwise; a distance near 0 is the root of what is left.
+                near = {name: pytest.approx(one[name], abs=2e-3) for name in ("similarity", "distance")}
+                assert item == one | near
         columns = client.post("/search", json={"vectors": vectors, "metadata": False}).json()
         assert columns["items"] == [[one["item"] for one in items] for items in ones]
         assert columns["total"] == N
