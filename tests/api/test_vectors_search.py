@@ -105,7 +105,7 @@ def test_batches_and_packed_vectors_give_the_same(client: Client, raw: Floats) -
         results = client.post("/search", json={"vectors": vectors}).json()["results"]
         for items, expected in zip(results, ones, strict=True):
             for item, one in zip(items, expected, strict=True):
-                # Sums of many vectors at a time may be rounded otherwise; a distance near 0 is the root of what is left.
+                # Sums of many vectors may be rounded otherwise; a distance near 0 is the root of what is left.
                 near = {name: pytest.approx(one[name], abs=2e-3) for name in ("similarity", "distance")}
                 assert item == one | near
         columns = client.post("/search", json={"vectors": vectors, "metadata": False}).json()
