@@ -139,7 +139,7 @@ def test_a_service_that_is_away_is_not_waited_for_again_and_again(data_dir: Path
 
     def handle(request: http.server.BaseHTTPRequestHandler) -> None:
         asked.append(request.path)
-        free.wait(30)
+        free.wait(90)
 
     with serve(handle) as url:
         recommender = RemoteRecommender(url, timeout=0.3)
@@ -157,18 +157,18 @@ def test_the_core_answers_others_while_the_service_is_slow(data_dir: Path) -> No
 
     def handle(request: http.server.BaseHTTPRequestHandler) -> None:
         asked.set()
-        free.wait(30)
+        free.wait(90)
 
     with serve(handle) as url, Client(create_app(Settings(data_dir=data_dir, recommender_url=url))) as client:
         statuses: list[int] = []
         waiting = threading.Thread(target=lambda: statuses.append(client.get(URL).status_code))
         waiting.start()
-        assert asked.wait(30)
+        assert asked.wait(90)
         assert client.get("/health").status_code == 200
         assert client.get("/v1/users/nobody/recommendations").json()["fallback"] == "popular"
         assert not statuses
         free.set()
-        waiting.join(30)
+        waiting.join(90)
         assert statuses == [503]
         client.app.service.close_engine()  # type: ignore[attr-defined]
 

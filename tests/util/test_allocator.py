@@ -58,7 +58,7 @@ class Circle:
 
 def released(used: weakref.ref[object]) -> bool:
     """Whether it is freed within some seconds."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while used() is not None and time.monotonic() < end:
         time.sleep(0.01)
     return used() is None
