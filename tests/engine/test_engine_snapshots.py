@@ -254,6 +254,7 @@ def test_a_source_is_known_again_by_its_files(tmp_path: Path, monkeypatch: pytes
     assert source_identity("nowhere") == "nowhere"
 
 
+@pytest.mark.usefixtures("own_heap")
 def test_the_memory_of_a_snapshot_served_before_is_freed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds itself in a circle, which nothing collects where the heap is frozen, as in a service."""
     monkeypatch.setattr(allocator, "PAUSES", (0.01,) * 2000)

@@ -64,6 +64,7 @@ def released(used: weakref.ref[object]) -> bool:
     return used() is None
 
 
+@pytest.mark.usefixtures("own_heap")
 def test_what_was_frozen_is_freed_when_nothing_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocator, "PAUSES", (0.01,) * 2000)
     circle = Circle()
