@@ -99,10 +99,10 @@ class Service:
         if self.process is not None and self.up:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(40)
+                self.process.wait(90)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(10)
+                self.process.wait(60)
         self.process = None
 
     @property
@@ -139,7 +139,7 @@ class Door(Service):
         """Shut the door, also on those who are in."""
         if self._guard is not None:
             self._open.clear()
-            self._guard.join(10)
+            self._guard.join(60)
             self._guard = None
 
     @property
@@ -163,7 +163,7 @@ class Door(Service):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         for one in self._ways:
             one.close()
         self._ways.clear()

@@ -300,4 +300,4 @@ def _started(program: str, folder: Path, environment: dict[str, str]) -> Iterato
             process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)

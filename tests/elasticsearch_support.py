@@ -232,7 +232,7 @@ class Node:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, sig)
         if sig == signal.SIGKILL:
-            self.process.wait(30)
+            self.process.wait(90)
 
     def remove(self) -> None:
         """End it and delete its data."""

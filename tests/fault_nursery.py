@@ -170,11 +170,11 @@ class Nursery:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         self._process.stdout.close()
 
 
-def until(check: Any, seconds: float = 30.0, step: float = 0.005) -> Any:
+def until(check: Any, seconds: float = 90.0, step: float = 0.005) -> Any:
     """The first true answer of a check, asked again and again."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -222,7 +222,7 @@ class Site:
 
     def send(self, step: Step) -> Answer:
         """Send a request; an answer with status 0 if none came."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         with suppress(OSError, http.client.HTTPException), closing(connection):
             connection.request(step.method, step.path, step.body, step.headers)
             response = connection.getresponse()

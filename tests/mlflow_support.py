@@ -87,12 +87,12 @@ class Server:
     artifacts: Path
 
     def post(self, route: str, body: Mapping[str, Any]) -> Any:
-        answer = httpx.post(f"{self.url}/api/2.0/mlflow/{route}", json=dict(body), timeout=30)
+        answer = httpx.post(f"{self.url}/api/2.0/mlflow/{route}", json=dict(body), timeout=90)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def get(self, route: str, **query: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/2.0/mlflow/{route}", params=query, timeout=30)
+        answer = httpx.get(f"{self.url}/api/2.0/mlflow/{route}", params=query, timeout=90)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -104,7 +104,7 @@ class Server:
         return list(found.get("runs", []))
 
     def artifact(self, run_id: str, path: str) -> bytes:
-        answer = httpx.get(f"{self.url}/get-artifact", params={"run_uuid": run_id, "path": path}, timeout=30)
+        answer = httpx.get(f"{self.url}/get-artifact", params={"run_uuid": run_id, "path": path}, timeout=90)
         assert answer.status_code == 200, answer.text
         return answer.content
 
@@ -135,10 +135,10 @@ def serving(store: str, folder: Path) -> Iterator[Server]:
     finally:
         os.killpg(process.pid, 15)
         try:
-            process.wait(30)
+            process.wait(90)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
-            process.wait(30)
+            process.wait(90)
 
 
 def params_of(run: Mapping[str, Any]) -> dict[str, str]:

@@ -41,7 +41,7 @@ class Nginx:
 
     def logged(self, request_id: str) -> dict[str, Any]:
         """The line of a request, which is written just after its answer."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 90
         while time.monotonic() < end:
             for line in self.log():
                 if line["request_id"] == request_id:
@@ -118,7 +118,7 @@ def running(folder: Path, upstreams: Mapping[str, Sequence[str]], certificate: P
     process = subprocess.Popen([*words, "-g", main], stderr=subprocess.DEVNULL)
     try:
         nginx = Nginx(f"http://127.0.0.1:{ports[0]}", f"https://127.0.0.1:{ports[1]}", folder)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while True:
             try:
                 httpx.get(f"{nginx.url}/-/healthy", timeout=5, trust_env=False)
@@ -130,4 +130,4 @@ def running(folder: Path, upstreams: Mapping[str, Sequence[str]], certificate: P
         yield nginx
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(90)

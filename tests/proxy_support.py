@@ -15,7 +15,7 @@ NOT_HANDED_ON = {"connection", "transfer-encoding", "content-length", "keep-aliv
 @contextmanager
 def proxy(path: str, behind: str) -> Iterator[str]:
     """Show what is at `behind` at the path; gives the address for a browser."""
-    client = httpx.Client(base_url=behind, timeout=30, trust_env=False)
+    client = httpx.Client(base_url=behind, timeout=90, trust_env=False)
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
@@ -52,5 +52,5 @@ def proxy(path: str, behind: str) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)
         client.close()

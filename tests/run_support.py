@@ -62,7 +62,7 @@ def end(begun: Sequence[subprocess.Popen[bytes]]) -> None:
     """End what still runs."""
     for process in begun:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 if __name__ == "__main__":

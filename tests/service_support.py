@@ -54,7 +54,7 @@ class Process:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 90) -> None:
         """Until it is ready."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -69,19 +69,19 @@ class Process:
     def kill(self) -> None:
         """End it without warning."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self, sig: int = signal.SIGTERM) -> int:
         """Ask it to end; its exit status."""
         self.process.send_signal(sig)
-        return self.process.wait(40)
+        return self.process.wait(90)
 
     def end(self) -> None:
         """End it, whatever state it is in."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(40)
+                self.process.wait(90)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -105,7 +105,7 @@ def serving(service: Service, settings: Settings, log: Path) -> AbstractContextM
 
 
 @contextmanager
-def in_process(app: Application, seconds: float = 60) -> Iterator[Client]:
+def in_process(app: Application, seconds: float = 90) -> Iterator[Client]:
     """A client of an application in this process that was started, and is ready."""
     with Client(app) as client, client._portal.wrap_async_context_manager(app.lifespan()):
         end = time.monotonic() + seconds

@@ -16,14 +16,14 @@ from matinee.api.serve import config_of
 
 
 @contextmanager
-def on_a_socket(app: Application, port: int = 0, seconds: float = 30) -> Iterator[str]:
+def on_a_socket(app: Application, port: int = 0, seconds: float = 90) -> Iterator[str]:
     """The URL of an application that is started and accepts connections; it is stopped behind."""
     with served(config_of(app.service.settings, app), port, seconds) as bound:
         yield f"http://127.0.0.1:{bound}"
 
 
 @contextmanager
-def served(config: uvicorn.Config, port: int = 0, seconds: float = 30) -> Iterator[int]:
+def served(config: uvicorn.Config, port: int = 0, seconds: float = 90) -> Iterator[int]:
     """The port of a server that accepts connections; it is stopped behind."""
     config.timeout_graceful_shutdown = 5
     for name in ("uvicorn.error", "uvicorn.access"):  # pytest collects what they say

@@ -112,7 +112,7 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in started.processes:
             try:
-                process.wait(30)
+                process.wait(90)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait(30)
+                process.wait(90)

@@ -89,7 +89,7 @@ def _flat(store: Store) -> Iterator[Rating]:
         yield from batch
 
 
-def until(true: Callable[[], object], seconds: float = 30) -> None:
+def until(true: Callable[[], object], seconds: float = 90) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not true():

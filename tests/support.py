@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,14 @@ from matinee.data.dataset import CleaningReport, Dataset
 from matinee.data.ratings import Ratings
 
 SHARED = Path(os.environ.get("MATINEE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def until(condition: Callable[[], bool], seconds: float = 90) -> None:
+    """Wait for something that another thread or process does; the bound is for what never happens."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
 
 
 def make_dataset(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 
-def until_ctrl_c(words: Sequence[str], due: Callable[[bytes], object], seconds: float = 60) -> tuple[int, str]:
+def until_ctrl_c(words: Sequence[str], due: Callable[[bytes], object], seconds: float = 120) -> tuple[int, str]:
     """Run a command in a terminal, and press Ctrl-C once as soon as it is due.
 
     Args:

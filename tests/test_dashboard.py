@@ -50,14 +50,14 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[tuple[str, 
         stack.callback(core.end)
         encoder.wait()
         core.wait()
-        with httpx.Client(base_url=core.url, timeout=30) as client:
+        with httpx.Client(base_url=core.url, timeout=90) as client:
             for _ in range(2):
                 client.get("/v1/users/u1/recommendations")
             client.get("/v1/search", params={"q": "a storm at sea", "by": "meaning"})
             client.put("/v1/users/u1/ratings/m1", json={"rating": 4})
         found = set()
         for service in (core, encoder):
-            for line in httpx.get(service.url + "/metrics", timeout=30).text.splitlines():
+            for line in httpx.get(service.url + "/metrics", timeout=90).text.splitlines():
                 if not line.startswith("#"):
                     name, _, labels = line.rpartition(" ")[0].partition("{")
                     found.add((name, frozenset(re.findall(r'(\w+)="', labels))))

@@ -80,7 +80,7 @@ def served(place: dict[str, str]) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=90)
 
 
 def test_quickstart_shell_blocks_run(

@@ -66,7 +66,7 @@ def service() -> tuple[str, Path]:
 
     def end() -> None:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
         shutil.rmtree(root, ignore_errors=True)
 
     atexit.register(end)

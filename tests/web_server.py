@@ -38,7 +38,7 @@ def serve(answer: Handler) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)
 
 
 def send(

@@ -133,7 +133,7 @@ def keys_in(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     return texts, ids
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
@@ -296,7 +296,7 @@ def test_metrics_are_for_this_machine_or_a_key(core: Served) -> None:
 
 def test_a_large_body_without_a_key_is_not_read(core: Served) -> None:
     port = int(core.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=90) as connection:
         connection.sendall(
             b"POST /v1/ratings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             b"content-length: 4000000\r\n\r\n[" + b" " * 1000

@@ -127,7 +127,7 @@ class Held:
 
 
 def until(true: object) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while not true():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.002)
@@ -153,7 +153,7 @@ def port(held: Held, queue: FairQueue) -> Iterator[int]:
 
 
 def ask(port: int, path: str = "/v1/users/1/recommendations?explain=true") -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=90)
     connection.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
     return connection
 

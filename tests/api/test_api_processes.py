@@ -22,7 +22,7 @@ def test_heads_are_limited_in_size(data_dir: Path, tmp_path: Path) -> None:
     with running(data_dir, tmp_path / "log") as server:
 
         def send(*parts: bytes) -> bytes:
-            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=90) as connection:
                 received = b""
                 try:
                     for part in parts:
@@ -58,7 +58,7 @@ def test_heads_are_limited_in_time(data_dir: Path, tmp_path: Path) -> None:
     with running(data_dir, tmp_path / "log", first=hasty) as server:
         whole = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
         for parts in (b"", b"GET /hea", whole + b"GET /hea"):
-            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=90) as connection:
                 connection.sendall(parts)
                 received = b""
                 while got := connection.recv(65536):  # ends when the server closes, long before 20 seconds

@@ -104,7 +104,7 @@ def test_one_worker_stops_gracefully_and_meets_rubbish(data_dir: Path, tmp_path:
             for film in range(200):
                 try:
                     url = f"{server.url}/v1/users/w{number}/ratings/m{film % 40}"
-                    answers.append(httpx.put(url, json={"rating": 4}, timeout=30).status_code)
+                    answers.append(httpx.put(url, json={"rating": 4}, timeout=90).status_code)
                 except (httpx.ConnectError, httpx.ReadError):
                     return
                 except httpx.RemoteProtocolError as error:

@@ -67,7 +67,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., Process]]:
 
 
 def backlog(core: Process) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.get(core.url + "/ready", timeout=20).json()["backlog"]
+    answer: dict[str, Any] = httpx.get(core.url + "/ready", timeout=90).json()["backlog"]
     return answer
 
 

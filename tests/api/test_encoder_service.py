@@ -230,7 +230,7 @@ def test_a_request_of_many_tasks_gives_others_a_turn_after_each() -> None:
 
         def task(name: str) -> Callable[[], str]:
             def work() -> str:
-                assert held.wait(30)
+                assert held.wait(90)
                 done.append(name)
                 return name
 
@@ -257,7 +257,7 @@ def test_what_is_left_of_a_failed_or_abandoned_request_is_not_started() -> None:
         shop, done, held = WorkQueue(workers=64), [], threading.Event()
 
         def work(number: int) -> None:
-            assert held.wait(30)
+            assert held.wait(90)
             done.append(number)
             if number == 0:
                 raise ValueError
@@ -292,7 +292,7 @@ def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
         service.work_queue.close()
         service.work_queue = shop
         held = threading.Event()
-        holding = client._portal.start_task_soon(shop.run, [lambda: held.wait(30)])
+        holding = client._portal.start_task_soon(shop.run, [lambda: held.wait(90)])
         while not shop.pieces:
             assert not holding.done()
         statuses: list[int] = []
@@ -308,8 +308,8 @@ def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
         assert set(statuses) == {503}
         held.set()
         for asker in askers:
-            asker.join(30)
-        assert holding.result(30) == [True]
+            asker.join(90)
+        assert holding.result(90) == [True]
         assert statuses.count(200) == 4
         assert client.get("/metrics").status_code == 200
         assert embed_images(client, [picture(1)]).status_code == 200

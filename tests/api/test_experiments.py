@@ -233,12 +233,12 @@ def test_a_log_that_is_full_or_cannot_be_written_drops_and_says_so(tmp_path: Pat
 
     def slow() -> SqliteStore:
         entered.set()
-        assert release.wait(20)
+        assert release.wait(90)
         return store
 
     log = ExposureLog(slow, lambda outcome, n: told.update({outcome: n}), limit=5)
     log.put(shown)
-    assert entered.wait(20)
+    assert entered.wait(90)
     for _ in range(8):
         log.put(shown)
     assert told == {"dropped": 3}

@@ -30,7 +30,7 @@ class Work(JointWork[int]):
 
     def __call__(self) -> int:
         if self.gate is not None:
-            assert self.gate.wait(30)
+            assert self.gate.wait(90)
         if self.fails:
             raise ValueError(str(self.number))
         self.done.append(self.number)
@@ -130,7 +130,7 @@ def test_work_goes_on_in_another_event_loop() -> None:
 
 def test_several_threads_beside_other_work() -> None:
     """Two pieces of work that wait for each other come to their end only in two threads."""
-    meeting = threading.Barrier(2, timeout=30)
+    meeting = threading.Barrier(2, timeout=90)
 
     class Meeting(Work):
         def __call__(self) -> int:

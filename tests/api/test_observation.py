@@ -136,7 +136,7 @@ def listening(answer: bytes = b"{}") -> Iterator[tuple[str, Received]]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)
 
 
 def test_connections_and_clients_send_the_ids_on() -> None:
@@ -178,8 +178,8 @@ def test_one_request_is_followed_through_two_services_by_their_logs(data_dir: Pa
         core.wait()
         headers = {"x-request-id": "follow-me", "traceparent": PARENT}
         params = {"q": "a storm at sea", "by": "meaning"}
-        assert httpx.get(core.url + "/v1/search", params=params, headers=headers, timeout=30).status_code == 200
-        assert httpx.get(core.url + LIST, headers={"x-request-id": "list-1"}, timeout=30).status_code == 200
+        assert httpx.get(core.url + "/v1/search", params=params, headers=headers, timeout=90).status_code == 200
+        assert httpx.get(core.url + LIST, headers={"x-request-id": "list-1"}, timeout=90).status_code == 200
         assert (core.stop(), encoder.stop()) == (0, 0)
     (asked,) = [one for one in json_lines(core.log) if one.get("request_id") == "follow-me"]
     assert (asked["service"], asked["route"], asked["status"]) == ("matinee-core", "/v1/search", 200)
@@ -283,8 +283,8 @@ def test_stages_outside_of_a_request_are_nobodys() -> None:
 def test_gauges_of_several_workers_are_one_number(data_dir: Path, tmp_path: Path) -> None:
     with running(data_dir, tmp_path / "log", workers=2) as server:
         for number in range(12):  # a connection each, dealt out to both workers
-            httpx.get(f"{server.url}/v1/users/u{number}/recommendations", timeout=30)
-            text = httpx.get(server.url + "/metrics", timeout=30).text
+            httpx.get(f"{server.url}/v1/users/u{number}/recommendations", timeout=90)
+            text = httpx.get(server.url + "/metrics", timeout=90).text
         for name in ("matinee_snapshot_age_seconds", "matinee_model_age_seconds"):
             assert len(re.findall(f"^{name}", text, re.MULTILINE)) == 1
         assert 'matinee_embedding_backlog{kind="text"} 0.0' in text

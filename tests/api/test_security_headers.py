@@ -24,7 +24,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     environment = train_small(folder) | {"FORWARDED_ALLOW_IPS": "127.0.0.1"}
     with (
         serving(["serve"], "/ready", folder, environment) as service,
-        httpx.Client(base_url=service.url, trust_env=False, timeout=30) as client,
+        httpx.Client(base_url=service.url, trust_env=False, timeout=90) as client,
     ):
         yield client
 

@@ -140,7 +140,7 @@ def test_a_promotion_is_followed(client: Client, settings: Settings, trained: st
     assert client.put("/items/39", json={"vector": raw(settings, 77)}).status_code == 204
     newer = train(settings, posters=20)
     assert newer != trained
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while client.get("/ready").json()["snapshot"] != newer:
         assert client.post("/reco", json={"vector": raw(settings, 1)}).status_code == 200
         assert time.monotonic() < end
@@ -162,7 +162,7 @@ def test_without_a_snapshot_it_waits_for_one(settings: Settings) -> None:
             assert "matinee train" in answer.json()["detail"]
         assert client.get("/health").status_code == 200
         train(settings)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while client.get("/ready").status_code != 200:
             assert time.monotonic() < end
         assert client.post("/reco", json={"vector": raw(settings, 1), "k": 1}).json() == [1]
@@ -176,7 +176,7 @@ def test_a_snapshot_without_posters_says_what_to_do(settings: Settings) -> None:
         assert answer.status_code == 503
         assert "matinee posters add" in answer.json()["detail"]
         train(settings)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while client.get("/ready").status_code != 200:
             assert time.monotonic() < end
 

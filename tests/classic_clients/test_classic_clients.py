@@ -30,7 +30,7 @@ def call(url: str, body: object = None) -> Any:
     """What a URL answers: POST with a body, else GET. Raises `HTTPError` for a status that is no success."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"} if data else {})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=90) as answer:
         return json.load(answer)
 
 
@@ -75,7 +75,7 @@ def test_a_skeleton_that_asks_for_the_nearest_posters(urls: dict[str, str]) -> N
     assert found[0] == 3
     assert all(type(row) is int and 0 <= row < N_POSTERS for row in found)
     assert call(urls["vectors"] + "/reco/", {"vector": [0.5] * space["raw_dim"]})
-    with urllib.request.urlopen(f"{urls['vectors']}/items/{found[0]}/poster", timeout=30) as answer:
+    with urllib.request.urlopen(f"{urls['vectors']}/items/{found[0]}/poster", timeout=90) as answer:
         assert answer.headers["content-type"] == "image/jpeg"
 
 

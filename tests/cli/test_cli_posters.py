@@ -147,7 +147,7 @@ def test_ctrl_c_keeps_what_was_fetched(tmdb: FakeTmdb, shelf: PosterStore) -> No
     while not shelf.ids() and time.monotonic() < end and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=90)
     assert process.returncode == 130, err.decode()
     assert b"posters were fetched and stay" in err
     assert b"Traceback" not in err

@@ -124,7 +124,7 @@ def test_a_list_of_ids_is_no_table_of_films(home: Path, run: Any, tmp_path: Path
 
 def _mount(*words: str) -> bool:
     with suppress(OSError, subprocess.SubprocessError):
-        return not subprocess.run(["mount", *words], capture_output=True, timeout=10, check=False).returncode
+        return not subprocess.run(["mount", *words], capture_output=True, timeout=60, check=False).returncode
     return False
 
 
@@ -141,7 +141,7 @@ def read_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("MATINEE_DATA_DIR", str(place))
         yield place
     finally:
-        subprocess.run(["umount", "-l", str(place)], check=True, timeout=10)
+        subprocess.run(["umount", "-l", str(place)], check=True, timeout=60)
 
 
 def test_a_read_only_data_folder_answers_and_stores_nothing(home: Path, read_only: Path, run: Any) -> None:

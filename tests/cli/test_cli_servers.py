@@ -240,7 +240,7 @@ def test_a_new_demo_serves_the_first_models_while_the_others_are_trained(tmp_pat
         assert {"popular", "edlae", "content"} <= named[0]
         assert "blend" in named[-1], "the whole line-up takes over by itself"
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=30)
+        told, _ = process.communicate(timeout=90)
     finally:
         if process.poll() is None:
             process.kill()

@@ -39,7 +39,7 @@ def until(what: Callable[[], object], process: subprocess.Popen[Any] | None = No
 
 def answers(url: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(url, timeout=10, trust_env=False).is_success
+        return httpx.get(url, timeout=60, trust_env=False).is_success
     return False
 
 
@@ -129,10 +129,10 @@ def test_the_demo_serves_core_and_web_app_in_a_browser_until_one_ctrl_c(
         if not (seen.exists() and seen.read_text(encoding="utf-8").strip()):
             return False
         assert answers(core + "/ready")
-        page = httpx.get(web, timeout=30, trust_env=False)
+        page = httpx.get(web, timeout=90, trust_env=False)
         assert page.status_code == 200
         assert "Matinee" in page.text
-        poster = httpx.get(web + "/media/posters/1", timeout=30, trust_env=False)
+        poster = httpx.get(web + "/media/posters/1", timeout=90, trust_env=False)
         assert poster.headers["content-type"].startswith("image/"), "it asks the demo's own core"
         return True
 
@@ -208,7 +208,7 @@ def test_the_demo_without_the_web_extra_serves_the_core_alone(home: Path) -> Non
     try:
         until(lambda: answers(f"http://127.0.0.1:{port}/ready"), process)
         url = f"http://127.0.0.1:{port}/v1/users/42/recommendations"
-        answer = httpx.get(url, params={"n": 3}, timeout=30, trust_env=False)
+        answer = httpx.get(url, params={"n": 3}, timeout=90, trust_env=False)
         process.send_signal(signal.SIGINT)
         told, _ = process.communicate(timeout=SECONDS)
     finally:

@@ -84,7 +84,7 @@ def process(request: pytest.FixtureRequest, processes: dict[Service, Process]) -
 
 @pytest.fixture
 def client(process: Process) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=process.url, timeout=30) as opened:
+    with httpx.Client(base_url=process.url, timeout=90) as opened:
         yield opened
 
 
@@ -187,7 +187,7 @@ def test_rubbish_and_broken_connections_do_not_end_it(client: httpx.Client, proc
         head + b"content-length: 99999\r\n\r\n[1",
         b"A" * 2 * MAX_HEAD,
     ):
-        with socket.create_connection(("127.0.0.1", process.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", process.port), timeout=90) as connection:
             received = b""
             try:
                 connection.sendall(data)
@@ -220,8 +220,8 @@ def test_two_recommending_processes_share_port_and_snapshot(settings: Settings, 
         body = {"historical": [[[1, 0], [0, 1]], [5, 1]], "prediction_embeddings": [[0, 1], [1, 0]], "movie_id": [1, 2]}
         snapshots = set()
         for _ in range(8):  # a connection each: the kernel deals them out to both workers
-            assert httpx.post(process.url + "/recommend", json=body, timeout=30).json() == ["2", "1"]
-            snapshots.add(httpx.get(process.url + "/v1/models", timeout=30).json()["snapshot"])
+            assert httpx.post(process.url + "/recommend", json=body, timeout=90).json() == ["2", "1"]
+            snapshots.add(httpx.get(process.url + "/v1/models", timeout=90).json()["snapshot"])
         assert len(snapshots) == 1
         text = httpx.get(process.url + "/metrics").text
         counts = re.findall(r'requests_total\{method="POST",route="/recommend",status="200"\} (\d+)', text)
@@ -233,7 +233,7 @@ def test_two_recommending_processes_share_port_and_snapshot(settings: Settings, 
 def test_two_encoding_processes_share_port_and_numbers(settings: Settings, tmp_path: Path) -> None:
     with serving("encoder", settings.model_copy(update={"workers": 2}), tmp_path / "log") as process:
         for _ in range(12):  # a connection each: the kernel deals them out to both workers
-            answer = httpx.post(process.url + "/generate", json=["storm"], timeout=30)
+            answer = httpx.post(process.url + "/generate", json=["storm"], timeout=90)
             assert answer.status_code in (200, 503)  # the other worker may still be loading
         text = httpx.get(process.url + "/metrics").text
         counts = re.findall(r'requests_total\{method="POST",route="/generate",status="\d+"\} (\d+)', text)

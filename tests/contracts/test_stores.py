@@ -524,7 +524,7 @@ def other_process(factory: Factory) -> Iterator[Callable[..., object]]:
         yield call
     finally:
         here.send(None)
-        process.join(30)
+        process.join(90)
         assert process.exitcode == 0
         process.close()
 

@@ -154,7 +154,7 @@ def test_two_at_once_fetch_once(settings: Settings) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(90)
     assert hits == ["hit"]
 
 

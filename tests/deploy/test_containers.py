@@ -80,7 +80,7 @@ class Visitor:
 
     def send(self, method: str, url: str, **more: Any) -> httpx.Response:
         headers = {"x-api-key": self.key} if self.key else {}
-        answer = httpx.request(method, url, headers=headers, timeout=30, trust_env=False, **more)
+        answer = httpx.request(method, url, headers=headers, timeout=90, trust_env=False, **more)
         assert answer.is_success, answer.text
         return answer
 
@@ -93,12 +93,12 @@ class Visitor:
         if not self.password:
             return {}
         form = {"password": self.password}
-        answer = httpx.post(f"{url}/sign-in", data=form, headers={"accept": "text/html"}, timeout=30, trust_env=False)
+        answer = httpx.post(f"{url}/sign-in", data=form, headers={"accept": "text/html"}, timeout=90, trust_env=False)
         return {"cookie": "; ".join(f"{name}={value}" for name, value in answer.cookies.items())}
 
     def page(self, url: str) -> str:
         """The web app's page."""
-        answer = httpx.get(f"{url}/", headers=self.signed_in(url), timeout=30, trust_env=False)
+        answer = httpx.get(f"{url}/", headers=self.signed_in(url), timeout=90, trust_env=False)
         assert answer.status_code == 200, answer.text
         return answer.text
 
@@ -195,7 +195,7 @@ def test_smallest_size(docker: Docker, images: dict[str, str], material: dict[st
         ended = {"keys": "exited 0", "train": "exited 0"}
         assert compose.states() == ended | {"core": "healthy", "gradio-app": "healthy"}
         core, visitor = compose.url("MATINEE_PORT"), compose.visitor("core")
-        assert httpx.get(f"{core}/features", params={"user_id": "min"}, trust_env=False, timeout=30).status_code == 401
+        assert httpx.get(f"{core}/features", params={"user_id": "min"}, trust_env=False, timeout=90).status_code == 401
         visitor.send("PUT", f"{core}/v1/users/min/ratings/1", json={"rating": 5})
         compose("down")
         compose.up()
@@ -339,7 +339,7 @@ def test_full_size(
 
         visitor = compose.visitor("core-1")
         assert visitor.matched(front, compose.posters / "6.jpg")[0] == "6"
-        assert httpx.get(f"{front}/studio/_stcore/health", trust_env=False, timeout=30).text == "ok"
+        assert httpx.get(f"{front}/studio/_stcore/health", trust_env=False, timeout=90).text == "ok"
         before = visitor.picks(second, "walker")
         liked, more = before[:2], before[2]
         visitor.rate(first, "walker", liked)

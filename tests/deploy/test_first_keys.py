@@ -125,7 +125,7 @@ def test_nothing_starts_beyond_this_machine_before_there_are_keys(tmp_path: Path
 
 
 def test_the_core_answers_who_has_a_key(container: Container, running: subprocess.Popen[bytes]) -> None:
-    with httpx.Client(base_url=container.url("MATINEE_PORT"), trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=container.url("MATINEE_PORT"), trust_env=False, timeout=90) as client:
         assert client.get("/v1/users/1/recommendations").status_code == 401
         assert client.get("/health").status_code == 200
         services = {"authorization": f"Bearer {container.secret('matinee_api_key')}"}
@@ -136,7 +136,7 @@ def test_the_core_answers_who_has_a_key(container: Container, running: subproces
         assert client.get("/metrics", headers=prometheus).status_code == 200
         assert client.put("/v1/users/a/ratings/1", json={"rating": 4}, headers=prometheus).status_code == 403
         made = container.run("matinee", "keys", "create", "operator", "--role", "admin").strip()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while client.delete("/v1/users/a", headers={"x-api-key": made}).status_code == 401:
             assert time.monotonic() < end
         assert client.get("/v1/users/a/ratings", headers=services).json().get("items", []) == []
@@ -146,7 +146,7 @@ def test_visitors_sign_in_and_the_web_app_asks_with_its_key(
     container: Container, running: subprocess.Popen[bytes]
 ) -> None:
     browser = {"accept": "text/html"}
-    with httpx.Client(base_url=container.url("MATINEE_WEB_PORT"), trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=container.url("MATINEE_WEB_PORT"), trust_env=False, timeout=90) as client:
         assert client.get("/media/posters/1").status_code == 401
         assert client.get("/", headers=browser).headers["location"].startswith("/sign-in")
         password = {"password": container.secret("matinee_web_password")}

@@ -49,11 +49,11 @@ def test_a_restored_backup_has_the_ratings_of_its_day(tmp_path: Path) -> None:
     backups.mkdir()
 
     def rate(movie: str) -> None:
-        answer = httpx.put(f"{core.url}/v1/users/u/ratings/{movie}", json={"rating": 5}, trust_env=False, timeout=30)
+        answer = httpx.put(f"{core.url}/v1/users/u/ratings/{movie}", json={"rating": 5}, trust_env=False, timeout=90)
         assert answer.is_success
 
     def history() -> list[str]:
-        items = httpx.get(f"{core.url}/v1/users/u/ratings", trust_env=False, timeout=30).json()["items"]
+        items = httpx.get(f"{core.url}/v1/users/u/ratings", trust_env=False, timeout=90).json()["items"]
         return sorted(item["movie_id"] for item in items)
 
     with serving(["serve"], "/ready", tmp_path, environment) as core:

@@ -76,7 +76,7 @@ def held(engine: Engine, movie_id: str, space: str = "text") -> list[MovieVector
     return [vector for vector in found if vector.space == space and len(vector.values)]
 
 
-def wait(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def wait(condition: Callable[[], object], seconds: float = 90.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -30,7 +30,7 @@ def test_the_last_one_answers_until_the_next_is_made() -> None:
     def make(catalog: Catalog) -> int:
         calls.append(len(catalog))
         if len(catalog) > 1:
-            assert release.wait(20)
+            assert release.wait(90)
             done.set()
         return len(catalog)
 
@@ -39,10 +39,10 @@ def test_the_last_one_answers_until_the_next_is_made() -> None:
     grown = first.with_changes([Movie(movie_id="new", title="Y")])
     assert [trailing(grown, first) for _ in range(5)] == [1] * 5
     release.set()
-    assert done.wait(20)
+    assert done.wait(90)
     for thread in threading.enumerate():
         if thread.name == "matinee-derive":
-            thread.join(20)
+            thread.join(90)
     assert trailing(grown, first) == 2
     assert calls == [1, 2]
     other = catalog_of(1)
@@ -63,10 +63,10 @@ def test_a_failure_in_the_background_leaves_the_last_one() -> None:
     assert trailing(grown, first) == 1
     for thread in threading.enumerate():
         if thread.name == "matinee-derive":
-            thread.join(20)
+            thread.join(90)
     again = grown.with_changes([Movie(movie_id="newer", title="Z")])
     assert trailing(again, first) == 1
     for thread in threading.enumerate():
         if thread.name == "matinee-derive":
-            thread.join(20)
+            thread.join(90)
     assert trailing(again, first) == 3

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,20 +14,10 @@ from matinee.engine import Engine, Request
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.settings import Settings
-from matinee.snapshots import SnapshotRegistry
+from matinee.snapshots import Snapshot, SnapshotRegistry
 from matinee.training.pipeline import snapshot_of, source_identity, train, train_dataset
 from small_folder import write_folder
-from support import random_dataset
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does; bounded."""
-    tick = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        tick.wait(0.02)
-    raise AssertionError("it did not happen")
+from support import random_dataset, until
 
 
 def test_no_snapshot(tmp_path: Path) -> None:
@@ -126,6 +116,28 @@ def test_a_damaged_promotion_leaves_the_old_one_in_service(engine: Engine) -> No
         path.write_bytes(b"rubbish")
     with pytest.raises(SnapshotError, match="damaged"):
         Engine.open(engine.settings)
+
+
+def test_a_promotion_that_cannot_be_loaded_for_a_moment_is_loaded_later(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, load, failed, mended = engine.snapshot_id, Snapshot.load, [], threading.Event()
+
+    def fail_at_first(*args: Any) -> Snapshot:
+        if mended.is_set():
+            return load(*args)
+        failed.append(args)
+        raise RuntimeError("not now")
+
+    second = train_dataset(engine.settings, random_dataset(seed=1), promote=False)
+    monkeypatch.setattr(Snapshot, "load", fail_at_first)
+    SnapshotRegistry(engine.settings.snapshots_dir).promote(second, verify=False)
+    until(lambda: engine.revision()[0] == first and len(failed) > 2)
+    warning = "The promoted snapshot could not be loaded yet, the old one stays: RuntimeError('not now')"
+    assert engine.warnings == (warning,)
+    mended.set()
+    until(lambda: engine.revision()[0] == second)
+    assert not engine.warnings
 
 
 def test_a_damaged_store_is_named_and_kept(settings: Settings) -> None:
@@ -242,6 +254,7 @@ def test_a_source_is_known_again_by_its_files(tmp_path: Path, monkeypatch: pytes
     assert source_identity("nowhere") == "nowhere"
 
 
+@pytest.mark.usefixtures("own_heap")
 def test_the_memory_of_a_snapshot_served_before_is_freed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds itself in a circle, which nothing collects where the heap is frozen, as in a service."""
     monkeypatch.setattr(allocator, "PAUSES", (0.01,) * 2000)

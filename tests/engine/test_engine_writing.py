@@ -266,7 +266,7 @@ def test_another_process_sees_a_write_at_once(engine: Engine) -> None:
             assert total == 40 + count
         here.send(None)
     finally:
-        process.join(20)
+        process.join(90)
         assert process.exitcode == 0
 
 

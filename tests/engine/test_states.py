@@ -171,4 +171,4 @@ def test_another_process_sees_them_at_its_next_list(engine: Engine) -> None:
             assert first not in ids(engine, "u3", n=1000)
     finally:
         here.send(None)
-        process.join(30)
+        process.join(90)

@@ -36,7 +36,7 @@ import sys, time
 from pathlib import Path
 from matinee._util.file_lock import FileLock
 lock = FileLock(Path(sys.argv[1] + ".turn"))
-assert lock.acquire(time.monotonic() + 5)
+assert lock.acquire(time.monotonic() + 60)
 print("holds", flush=True)
 sys.stdin.read()
 """,
@@ -102,7 +102,7 @@ def test_a_writer_that_stands_still_blocks_writes_only(stage: Stage, what: str) 
                 refused = site.send(rate("ann", "1", 4.0))
                 assert refused.status == 503
                 assert refused.flaw("PUT") is None
-                assert time.monotonic() - start < 10
+                assert time.monotonic() - start < 90
                 assert site.get("/v1/users/eve/ratings").status == 200
                 assert site.get("/v1/users/1/recommendations").status == 200
             finally:

@@ -51,7 +51,7 @@ class WebRequests:
 
     def __init__(self, url: str, rng: random.Random, cookie: str = "") -> None:
         self._rng = rng
-        with urlopen(Asking(f"{url}/gradio_api/info", headers={"cookie": cookie}), timeout=30) as answer:
+        with urlopen(Asking(f"{url}/gradio_api/info", headers={"cookie": cookie}), timeout=90) as answer:
             named = json.load(answer)["named_endpoints"]
         self._inputs = {name.strip("/"): [one["type"] for one in call["parameters"]] for name, call in named.items()}
         self._events: deque[tuple[str, bytes]] = deque(maxlen=50)

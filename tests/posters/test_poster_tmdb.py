@@ -287,7 +287,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmdb: FakeTmdb, shelf: PosterSt
     while len(tmdb.paths("/t/")) < 10 and time.monotonic() < end and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(sig)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=90)
     assert process.returncode != 0, err.decode()
     assert V3_KEY not in err.decode()
     got = shelf.ids()

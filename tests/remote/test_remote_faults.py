@@ -194,12 +194,12 @@ def test_a_slow_service_is_not_waited_for() -> None:
 
     def handle(request: http.server.BaseHTTPRequestHandler) -> None:
         asked.set()
-        free.wait(30)
+        free.wait(90)
 
     with serve(handle) as url:
         with pytest.raises(EncoderError, match=r"did not answer within 0\.2 seconds"):
             connection(url, 0.2).ask("GET", "/x")
-        assert asked.wait(30)
+        assert asked.wait(90)
         free.set()
 
 
@@ -252,7 +252,7 @@ def test_a_service_killed_in_the_middle_is_an_error_and_is_found_again(tmp_path:
             time.sleep(0.005)
         stop.set()
         for asker in askers:
-            asker.join(30)
+            asker.join(90)
         assert not others
         assert set(good) == {IMAGE_DIM}
         assert service.stop() == 0

@@ -10,9 +10,11 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from matinee.models.base import Model, Query
 from matinee.models.preference import StarScale
 from matinee.snapshots import Manifest, Snapshot, SnapshotRegistry, write, write_snapshot
 from matinee.snapshots.manifest import read_manifest
+from matinee.snapshots.snapshot import read_array
 
 
 def test_a_snapshot_comes_back_as_it_was(
@@ -468,3 +471,23 @@ def test_any_altered_byte_of_the_manifest_is_an_error_or_harmless(
             assert read_manifest(root / snapshot_id) == sound, "white space may change"
     finally:
         path.write_bytes(good)
+
+
+def test_headers_of_arrays_are_read_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 counts the depth of what literals are made of for all threads together (see `one_literal`)."""
+    np.save(tmp_path / "a.npy", np.arange(3))
+    read, inside, most, tick = np.lib.format.open_memmap, [0], [0], threading.Event()
+
+    def watched(*args: Any, **options: Any) -> Any:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        tick.wait(0.01)  # another thread would come in
+        array = read(*args, **options)
+        inside[0] -= 1
+        return array
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", watched)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: read_array(tmp_path, "a.npy").tolist(), range(12)))
+    assert found == [[0, 1, 2]] * 12
+    assert most == [1]

@@ -50,7 +50,7 @@ def test_training_survives_the_death_of_an_executor(tmp_path: Path) -> None:
         finally:
             if command.poll() is None:
                 command.kill()
-                command.wait(30)
+                command.wait(90)
     # Two were there, and a third took the place of the one that died.
     assert len({place.name for place in tmp_path.glob("worker-*/app-*/*")}) == 3
     snapshot_id = json.loads((tmp_path / "out").read_text())["snapshot"]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from matinee.errors import ReadOnlyError, StoreError
 from matinee.settings import Settings
 from matinee.stores import Rating, Store, open_store
 from matinee.training.pipeline import train_dataset
+from relay_support import relayed
 from service_support import Process, free_port, ready
 from store_support import all_ratings
 
@@ -176,21 +178,31 @@ def test_kill_9_of_the_node_amid_writes_loses_nothing_acknowledged(node: Node) -
         opened.close()
 
 
-def test_a_node_that_hangs_is_waited_for_as_long_as_the_settings_say(node: Node) -> None:
-    factory = ElasticsearchFactory(node.url, "hangs", timeout=1.0)
-    store = until(factory)
-    assert isinstance(store, object)
-    until(lambda: store.put_ratings([one()]))  # type: ignore[attr-defined]
-    node.kill(signal.SIGSTOP)
+def waited_for(factory: ElasticsearchFactory, hang: Callable[[], object], go_on: Callable[[], object]) -> None:
+    """Every call to a server that hangs ends after the time of the settings, and all is well when it goes on."""
+    store = cast(Store, until(factory))
+    until(lambda: store.put_ratings([one()]))
+    hang()
     try:
-        for call in (store.seq, store.ping, factory, lambda: store.put_ratings([one("u", "2")])):  # type: ignore[attr-defined]
+        for call in (store.seq, store.ping, factory, lambda: store.put_ratings([one("u", "2")])):
             with pytest.raises(StoreError, match=r"does not answer within 1 s.*MATINEE_STORE_TIMEOUT"):
                 call()
     finally:
-        node.kill(signal.SIGCONT)
-    until(lambda: store.put_ratings([one("u", "3")]))  # type: ignore[attr-defined]
-    assert {"1", "3"} <= set(store.user("u").ratings)  # type: ignore[attr-defined]
-    store.close()  # type: ignore[attr-defined]
+        go_on()
+    until(lambda: store.put_ratings([one("u", "3")]))
+    until(lambda: {"1", "3"} <= set(store.user("u").ratings))
+    store.close()
+
+
+@pytest.mark.extended
+def test_a_node_that_is_stopped_is_waited_for_as_long_as_the_settings_say(node: Node) -> None:
+    factory = ElasticsearchFactory(node.url, "hangs", timeout=1.0)
+    waited_for(factory, lambda: node.kill(signal.SIGSTOP), lambda: node.kill(signal.SIGCONT))
+
+
+def test_a_server_that_hangs_is_waited_for_as_long_as_the_settings_say(shared: ElasticsearchFactory) -> None:
+    with relayed(shared.url) as relay:
+        waited_for(ElasticsearchFactory(relay.url, shared.dataset, timeout=1.0), relay.hang, relay.go_on)
 
 
 @pytest.mark.parametrize("part", ["log", "users"])

@@ -27,7 +27,7 @@ class Notebook:
         self.writes = GroupCommit(self._commit, Lifetime(), by_one)
 
     def _commit(self, jobs: list[Words]) -> None:
-        assert self.opened.wait(30)
+        assert self.opened.wait(90)
         group: list[str] = []
         run(jobs, group)
         self.groups.append(group)
@@ -61,7 +61,7 @@ def notebook() -> Notebook:
 def queued(notebook: Notebook, pool: ThreadPoolExecutor, *words: str | tuple[str, dict[str, int]]) -> list[Future[int]]:
     """Results of words that come, in this order, while the commit of "first" is under way."""
     futures = [pool.submit(notebook.put, "first")]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not notebook.writes._busy and time.monotonic() < deadline:
         time.sleep(0.001)
     while notebook.writes._queue and time.monotonic() < deadline:
@@ -76,23 +76,23 @@ def queued(notebook: Notebook, pool: ThreadPoolExecutor, *words: str | tuple[str
 
 
 def test_what_comes_during_a_commit_shares_the_next(notebook: Notebook, pool: ThreadPoolExecutor) -> None:
-    assert [future.result(30) for future in queued(notebook, pool, "a", "b", "c")] == [1, 1, 2, 3]
+    assert [future.result(90) for future in queued(notebook, pool, "a", "b", "c")] == [1, 1, 2, 3]
     assert notebook.groups == [["first"], ["a", "b", "c"]]
 
 
 def test_a_refused_write_leaves_the_commit_to_the_others(notebook: Notebook, pool: ThreadPoolExecutor) -> None:
     _, a, refused, b = queued(notebook, pool, "a", "refused", "b")
     with pytest.raises(InvalidInputError):
-        refused.result(30)
-    assert (a.result(30), b.result(30)) == (1, 2)
+        refused.result(90)
+    assert (a.result(90), b.result(90)) == (1, 2)
     assert notebook.groups == [["first"], ["a", "b"]]
 
 
 def test_where_one_breaks_the_commit_each_is_committed_alone(notebook: Notebook, pool: ThreadPoolExecutor) -> None:
     _, a, broken, b = queued(notebook, pool, "a", "broken", "b")
     with pytest.raises(ZeroDivisionError):
-        broken.result(30)
-    assert (a.result(30), b.result(30)) == (1, 1)
+        broken.result(90)
+    assert (a.result(90), b.result(90)) == (1, 1)
     assert notebook.groups == [["first"], ["a"], ["b"]]
 
 
@@ -101,7 +101,7 @@ def test_where_the_store_is_away_all_fail(pool: ThreadPoolExecutor) -> None:
     _, a, broken = queued(notebook, pool, "a", "broken")
     for future in (a, broken):
         with pytest.raises(ZeroDivisionError):
-            future.result(30)
+            future.result(90)
     assert notebook.groups == [["first"]]
 
 
@@ -115,7 +115,7 @@ def test_an_interrupted_writer_does_not_hold_the_others_up(notebook: Notebook, p
 def test_large_writes_and_those_that_want_it_are_alone(notebook: Notebook, pool: ThreadPoolExecutor) -> None:
     words = ("a", ("large", {"weight": MAX_WEIGHT}), "b", ("alone", {"alone": True}), "c")
     for future in queued(notebook, pool, *words):
-        future.result(30)
+        future.result(90)
     assert notebook.groups == [["first"], ["a"], ["large"], ["b"], ["alone"], ["c"]]
 
 
@@ -130,7 +130,7 @@ def test_who_waited_for_a_locked_store_fails_with_the_commit_that_waited() -> No
     def commit(jobs: list[Job[Any, Any]]) -> None:
         attempts.append(len(jobs))
         if len(attempts) == 1:
-            assert held.wait(30)
+            assert held.wait(90)
             jobs[0].queued -= 1000
             raise LockedError
         if len(attempts) == 2:
@@ -156,8 +156,8 @@ def test_who_waited_for_a_locked_store_fails_with_the_commit_that_waited() -> No
         held.set()
         for future in (first, *early):
             with pytest.raises(LockedError):
-                future.result(30)
-        assert late.result(30) == "stored"
+                future.result(90)
+        assert late.result(90) == "stored"
     assert attempts == [1, 1, 1]
 
 

@@ -135,7 +135,7 @@ def written_together(factory: PostgresFactory, store: PostgresStore, work: Seque
             outcomes[number] = error
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(len(work))]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     with administrator() as other, other.transaction():
         other.execute(sql.SQL("SELECT FROM {}.state FOR UPDATE").format(sql.Identifier(home(factory))))
         threads[0].start()
@@ -146,7 +146,7 @@ def written_together(factory: PostgresFactory, store: PostgresStore, work: Seque
         while len(store._group._queue) < len(work) - 1 and time.monotonic() < deadline:
             time.sleep(0.001)
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     return outcomes
 
 
@@ -391,7 +391,7 @@ def test_another_process_sees_a_write_at_its_next_call(factory: PostgresFactory,
         assert here.poll(60)
         assert here.recv() == store.user("u")
     here.send(None)
-    process.join(30)
+    process.join(90)
     assert process.exitcode == 0
 
 

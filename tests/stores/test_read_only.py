@@ -22,7 +22,7 @@ from store_support import until
 
 def mount(*words: str) -> bool:
     with suppress(OSError, subprocess.SubprocessError):
-        return not subprocess.run(["mount", *words], capture_output=True, timeout=10, check=False).returncode
+        return not subprocess.run(["mount", *words], capture_output=True, timeout=60, check=False).returncode
     return False
 
 
@@ -34,7 +34,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if os.name == "nt" or os.geteuid() or not mount("-t", "tmpfs", "-o", "size=2m", "none", str(folder)):
         pytest.skip("nobody here may mount a file system")
     yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=10)
+    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=60)
 
 
 def fill(disk: Path) -> Path:

@@ -226,11 +226,11 @@ def test_one_huge_write_does_not_fail_its_neighbors(store: SqliteStore, monkeypa
     with connections._write_lock:
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while len(store._group._queue) < 2 and time.monotonic() < deadline:
             time.sleep(0.001)
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     assert isinstance(outcome["huge"], StoreError)
     assert {pair[0] for pair in all_ratings(store)} == {"a", "b"}
     assert sorted(outcome[name] for name in "ab") == [1, 2]  # type: ignore[type-var]
@@ -276,7 +276,7 @@ def test_many_open_the_same_new_file_at_once(path: Path) -> None:
 
     def work() -> None:
         try:
-            start.wait(30)
+            start.wait(90)
             store = SqliteStore(path)
             store.put_ratings([one()])
             store.close()
@@ -287,7 +287,7 @@ def test_many_open_the_same_new_file_at_once(path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     assert faults == []
     assert raw(path, "SELECT seq FROM state") == [(6,)]
 
@@ -397,5 +397,5 @@ def test_the_connections_of_ended_threads_are_closed(store: SqliteStore) -> None
     for _ in range(5):
         thread = threading.Thread(target=store.seq)
         thread.start()
-        thread.join(30)
+        thread.join(90)
     assert len(store._connections._readers) == 0

@@ -32,7 +32,7 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, rounds: int) -> None:
             assert here.poll(60), "the writer says nothing"
             last = here.recv()
         process.kill()
-        process.join(30)
+        process.join(90)
         assert process.exitcode == -9
         try:
             while here.poll(0):  # acknowledged before the kill, read after

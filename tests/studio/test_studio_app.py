@@ -147,7 +147,7 @@ def test_studio_process_serves_and_ends(odd_core: Service, tmp_path: Path, sig: 
         assert httpx.get(studio.url + "/_stcore/stream", headers=upgrade).status_code == 403
         assert studio.process is not None
         studio.process.send_signal(sig)
-        assert studio.process.wait(30) == 0
+        assert studio.process.wait(90) == 0
         assert "Traceback" not in studio.told()
     assert not (tmp_path / "home").exists()
 

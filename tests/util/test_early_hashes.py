@@ -34,7 +34,7 @@ def test_a_file_that_changed_meanwhile_is_hashed_again_and_so_is_one_asked_for_t
     path = tmp_path / "f"
     path.write_bytes(b"before")
     early_hashes.begin([path])
-    early_hashes._begun[os.fspath(path)].done.wait(30)
+    early_hashes._begun[os.fspath(path)].done.wait(90)
     path.write_bytes(b"after!")
     assert early_hashes.hash_of(path) == sha(b"after!")
     early_hashes.begin([path])

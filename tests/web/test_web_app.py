@@ -24,7 +24,7 @@ Endpoint = Callable[..., list[Any]]
 
 
 def get(web: Service, path: str, **options: Any) -> httpx.Response:
-    return httpx.get(web.url + path, timeout=30, trust_env=False, **options)
+    return httpx.get(web.url + path, timeout=90, trust_env=False, **options)
 
 
 # --- pictures and assets ---------------------------------------------------------------------------------------

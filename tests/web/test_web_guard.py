@@ -170,7 +170,7 @@ def test_what_runs_in_the_browser_only_is_not_called(web: Service) -> None:
     config = httpx.get(f"{web.url}/config", trust_env=False).json()
     numbers = [one["id"] for one in config["dependencies"] if not one["backend_fn"]]
     assert numbers
-    before, end = web.log.stat().st_size, time.monotonic() + 30
+    before, end = web.log.stat().st_size, time.monotonic() + 90
     for number in numbers:
         answer = post(web, "run/predict", json.dumps({"data": [], "fn_index": number}).encode())
         assert (answer.status_code, answer.json()["status"]) == (400, 400)
@@ -186,7 +186,7 @@ def test_what_runs_in_the_browser_only_is_not_called(web: Service) -> None:
 def test_events_of_what_is_not_there_are_no_failure(web: Service, path: str) -> None:
     before = web.log.stat().st_size
     with contextlib.suppress(httpx.RemoteProtocolError):
-        httpx.get(f"{web.url}/gradio_api/{path}", timeout=20, trust_env=False)
+        httpx.get(f"{web.url}/gradio_api/{path}", timeout=90, trust_env=False)
     told = web.log.read_bytes()[before:].decode(errors="replace")
     assert "Traceback" not in told
     assert httpx.get(f"{web.url}/health", trust_env=False).status_code == 200
@@ -204,7 +204,7 @@ def test_a_session_whose_name_is_no_text_harms_nobody(web: Service) -> None:
         body = json.dumps({"data": ["42"], "session_hash": session}).encode()
         event = post(web, "call/users", body).json()["event_id"]
         with contextlib.suppress(httpx.HTTPError):
-            answer = httpx.get(f"{web.url}/gradio_api/call/users/{event}", timeout=30, trust_env=False)
+            answer = httpx.get(f"{web.url}/gradio_api/call/users/{event}", timeout=90, trust_env=False)
             assert session is not None or "event: complete" in answer.text
     assert b"UnicodeEncodeError" not in web.log.read_bytes()[before:]
 

@@ -46,7 +46,7 @@ _addresses = iter(range(1, 250))
 def visitor(guarded: Service) -> Iterator[httpx.Client]:
     """A visitor with an address of its own, as a proxy on this machine tells it."""
     headers = {"x-forwarded-for": f"192.0.2.{next(_addresses)}"}
-    with httpx.Client(base_url=guarded.url, headers=headers, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=guarded.url, headers=headers, timeout=90, trust_env=False) as client:
         yield client
 
 

@@ -28,7 +28,7 @@ def get(web: Service, route: str, **params: object) -> Any:
 
 def post(web: Service, route: str, body: Any, **params: str) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = httpx.post(f"{web.url}/app/{route}", content=content, params=params, timeout=30, trust_env=False)
+    answer = httpx.post(f"{web.url}/app/{route}", content=content, params=params, timeout=90, trust_env=False)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -145,21 +145,21 @@ def test_an_outage_is_told_with_its_kind_for_which_pages_have_words(web: Service
         assert error["title"] == text("en", f"fault.{error['kind']}") == "The film service does not answer right now."
         assert text("de", f"fault.{error['kind']}") == "Der Filmdienst antwortet gerade nicht."
         assert error["retry"] is True
-        page = httpx.get(f"{web.url}/?tab=film&film=1", timeout=30, trust_env=False)
+        page = httpx.get(f"{web.url}/?tab=film&film=1", timeout=90, trust_env=False)
         assert 'property="og:title" content="Matinee' in page.text
     finally:
         core.start()
 
 
 def test_a_shared_link_carries_the_film(web: Service) -> None:
-    page = httpx.get(f"{web.url}/?tab=film&film=2", timeout=30, trust_env=False).text
+    page = httpx.get(f"{web.url}/?tab=film&film=2", timeout=90, trust_env=False).text
     assert '<meta property="og:title" content="Star Wars (1977) – Matinee" />' in page
     assert f'<meta property="og:image" content="{web.url}/media/posters/2" />' in page
     assert "<title>Star Wars (1977) – Matinee</title>" in page
     head = page.partition("</head>")[0]
     assert not re.search(r'<meta[^>]*(?:content="Gradio"|@Gradio|gradio\.app|raw\.githubusercontent)', head)
     assert head.count('property="og:title"') == 1
-    home = httpx.get(web.url, headers={"accept-language": "fr"}, timeout=30, trust_env=False)
+    home = httpx.get(web.url, headers={"accept-language": "fr"}, timeout=90, trust_env=False)
     assert re.search(r'<html\s+lang="fr"', home.text)
     assert home.headers["content-language"] == "fr"
     picture = re.search(r'property="og:image" content="([^"]+)"', home.text)
@@ -167,7 +167,7 @@ def test_a_shared_link_carries_the_film(web: Service) -> None:
     shown = httpx.get(picture[1], trust_env=False)
     assert (shown.status_code, shown.headers["content-type"]) == (200, "image/png")
     for hostile in ("%22%3E%3Cscript%3Ealert(1)%3C/script%3E", "%00", "x" * 3000):
-        assert "<script>alert(1)" not in httpx.get(f"{web.url}/?film={hostile}", timeout=30, trust_env=False).text
+        assert "<script>alert(1)" not in httpx.get(f"{web.url}/?film={hostile}", timeout=90, trust_env=False).text
 
 
 def test_a_page_without_a_head_stays() -> None:

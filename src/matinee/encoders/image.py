@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from matinee._util.atomic_files import file_hash
 from matinee._util.extras import need
+from matinee._util.literals import one_literal
 from matinee._util.processors import processor_count
 from matinee._util.progress import Progress, silent
 from matinee.data.assets import ensure, is_cached
@@ -146,7 +147,8 @@ class OnnxImageEncoder:
     @cached_property
     def _classifier(self) -> NDArray[Any]:
         try:
-            return np.asarray(np.load(self._classifier_file, allow_pickle=False), dtype=np.float32)
+            with one_literal:
+                return np.asarray(np.load(self._classifier_file, allow_pickle=False), dtype=np.float32)
         except (OSError, ValueError) as error:
             raise EncoderError(
                 f"{self._classifier_file} cannot be read.", "Delete its folder; it will be built again."

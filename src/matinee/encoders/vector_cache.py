@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.atomic_files import file_hash, locked, replacing
+from matinee._util.literals import one_literal
 from matinee._util.progress import Progress, silent
 from matinee.encoders.base import ImageEncoder, TextEncoder, Vectors
 from matinee.encoders.image import Fault, encode_all
@@ -130,7 +131,8 @@ class VectorCache:
         """A shard's records, memory-mapped; None if it is damaged, of another width, or was just merged."""
         try:
             if file_hash(path) == path.stem:
-                shard: NDArray[np.void] = np.load(path, mmap_mode="r", allow_pickle=False)
+                with one_literal:
+                    shard: NDArray[np.void] = np.load(path, mmap_mode="r", allow_pickle=False)
                 return shard if shard.dtype == self._record and shard.ndim == 1 else None
         except FileNotFoundError:
             return None

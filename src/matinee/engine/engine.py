@@ -170,7 +170,7 @@ class Engine:
         return self._lifecycle.runtime.store.write_problem()
 
     def settle(self, seconds: float) -> None:
-        """Wait for a promotion that is being followed to end, for some seconds at most."""
+        """Follow a promotion now; where that is being done already, wait for its end, for some seconds at most."""
         self._lifecycle.settle(seconds)
 
     def models(self) -> list[dict[str, Any]]:

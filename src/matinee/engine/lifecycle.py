@@ -52,6 +52,7 @@ class Lifecycle:
         self._switching = threading.Lock()
         self._look_at = monotonic() + LOOK_SECONDS
         self._damaged = ""
+        self._again = False  # a promotion could not be followed, by no fault of the snapshot
         self._retired: list[Store] = []
 
     def close(self) -> None:
@@ -104,10 +105,12 @@ class Lifecycle:
             self._serve(Snapshot.load(self.registry.root, snapshot_id, "size"))
         return snapshot_id
 
-    def _serve(self, snapshot: Snapshot, *warnings: str) -> None:
+    def _serve(self, snapshot: Snapshot, *warnings: str, at_once: bool = False) -> None:
         old = self.runtime
         same = old.snapshot.manifest.dataset == snapshot.manifest.dataset
         runtime = Runtime(snapshot, old.store, self._settings) if same else _over_store(snapshot, self._settings)
+        if not at_once:  # requests go on with the snapshot before
+            runtime.await_recommender()
         self.warnings = warnings  # those before were about the snapshot before; nobody sees the new one without them
         self.runtime = runtime
         if not same:
@@ -117,7 +120,10 @@ class Lifecycle:
     def settle(self, seconds: float) -> None:
         """See `Engine.settle`."""
         if self._switching.acquire(timeout=seconds):
-            self._switching.release()
+            try:
+                self._follow()  # where nobody does yet: who waits here may have kept the look from being taken
+            finally:
+                self._switching.release()
 
     def _look(self) -> None:
         """Look, in a thread, at the files in service and at the pointer; what is in service serves meanwhile."""
@@ -132,15 +138,21 @@ class Lifecycle:
     def _looks(self) -> None:
         try:
             self._leave_damaged()
-            stamp = self.registry.stamp()
-            if stamp != self._stamp:
-                self._stamp = stamp
+            if self._again:
                 self._load_current()
+            self._follow()
         finally:
             self._switching.release()
 
+    def _follow(self) -> None:
+        stamp = self.registry.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._load_current()
+
     def _load_current(self) -> None:
         """Serve the snapshot that another process promoted."""
+        self._again = False
         try:
             current = self.registry.current()
             if current is not None and current == self.runtime.snapshot.id:
@@ -149,6 +161,9 @@ class Lifecycle:
                 self._serve(Snapshot.load(self.registry.root, current, self._settings.verify_on_load))
         except MatineeError as error:
             self._warn(f"The promoted snapshot cannot be served, the old one stays: {error}")
+        except Exception as error:  # of this moment, and not of its files: the next look tries again
+            self._again = True
+            self._warn(f"The promoted snapshot could not be loaded yet, the old one stays: {error!r}")
 
     def _leave_damaged(self) -> None:
         """Serve another snapshot where a file of this one was cut short: its map reads zeros, or ends the process."""
@@ -167,9 +182,11 @@ class Lifecycle:
             return
         warning = f"{what} Snapshot {sound.id} is served instead."
         log.warning(warning)
-        self._serve(sound, warning)
+        self._serve(sound, warning, at_once=True)
 
     def _warn(self, text: str) -> None:
+        if text in self.warnings[-1:]:  # at the next look, once more
+            return
         log.warning(text)
         self.warnings = (*self.warnings, text)[-20:]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -32,7 +33,7 @@ from matinee.engine.trending import Trend
 from matinee.engine.types import Ages
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
 from matinee.engine.user_overlays import NOTHING, HeldUser, UserOverlays
-from matinee.errors import UnknownModelError, UnknownUserError
+from matinee.errors import ServiceError, UnknownModelError, UnknownUserError
 from matinee.indexes.filter_cache import FilterCache
 from matinee.models.base import Model, Query, Subset
 from matinee.remote.opening import open_recommender
@@ -302,6 +303,12 @@ class Runtime:
         self.store.ping()
         if self._recommender is not None:
             self._recommender.check(Served(self.snapshot.id, self.sync().sequence))
+
+    def await_recommender(self) -> None:
+        """Wait until the recommender service, if any, has this snapshot; where it will not, requests say so."""
+        if self._recommender is not None:
+            with suppress(ServiceError):
+                self._recommender.check(Served(self.snapshot.id, -1))
 
     def _without_erased(self, changes: Changes, stats: Stats, n_items: int) -> Stats:
         """The counts less what they hold of users who were erased; from the snapshot where changes are all there is."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from matinee import models as model_package
 from matinee._util.early_hashes import MOST_THREADS, hash_of
+from matinee._util.literals import one_literal
 from matinee._util.notebook import html_table
 from matinee._util.processors import processor_count
 from matinee._util.tensor_file import read_tensors
@@ -235,7 +236,8 @@ def read_array(folder: Path, name: str) -> NDArray[Any]:
     path = inside(folder, name)
     try:
         # Not np.load, which would also open archives and, if asked to, pickles.
-        return np.asarray(np.lib.format.open_memmap(path, mode="r"))
+        with one_literal:
+            return np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
         raise _damaged(path, error) from error
 
