@@ -11,10 +11,10 @@ from pydantic import Field
 
 from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
 from matinee.indexes.base import Kind, Mask, Vectors
-from matinee.indexes.inverted_subset import HALF_SLACK, SINGLE_SLACK, Cells, InvertedSubset, search_rows
-from matinee.indexes.packed_mask import PackedMask
+from matinee.indexes.cells import Cells
+from matinee.indexes.inverted_subset import InvertedSubset
 from matinee.indexes.row_subset import RowSubset
-from matinee.indexes.scoring import Rows
+from matinee.indexes.scoring import Rows, Similarities
 
 Variant = Literal["flat", "hnsw", "ivf"]
 Codes = Literal["float32", "float16"]
@@ -135,16 +135,13 @@ class FaissIndex(Approximate):
         """See `Approximate.candidates`."""
         return search_rows(self._faiss, self._index, queries, k, self._parameters(k, effort))
 
-    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: PackedMask) -> Rows | None:
-        """See `Approximate.filtered_candidates`; by inverted lists only."""
+    def filtered(
+        self, vectors: Vectors, queries: Vectors, k: int, effort: int, mask: Mask
+    ) -> tuple[Rows, Similarities] | None:
+        """See `Approximate.filtered`; by inverted lists only."""
         if self.config.variant != "ivf":
             return None
-        selector = self._faiss.IDSelectorBitmap(allowed.words.view(np.uint8))
-        effort = min(effort, int(self._index.nlist))
-        slack = SINGLE_SLACK if self.config.codes == "float32" else HALF_SLACK
-        return search_rows(
-            self._faiss, self._index, queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector), slack
-        )
+        return self._cells.search(vectors, queries, k, effort, mask)
 
     def subset_bytes(self, count: int) -> int | None:
         """See `Approximate.subset_bytes`; of inverted lists only."""
@@ -154,7 +151,7 @@ class FaissIndex(Approximate):
 
     def subset(self, vectors: Vectors, mask: Mask) -> RowSubset:
         """See `Approximate.subset`."""
-        return InvertedSubset(vectors, mask, self._cells)
+        return InvertedSubset(vectors, mask, self._cells, self.seed)
 
     @cached_property
     def _cells(self) -> Cells:
@@ -172,6 +169,19 @@ class FaissIndex(Approximate):
             if len(self._parameters_by_effort) < MAX_CACHED:
                 self._parameters_by_effort[effort] = cached
         return cached
+
+
+def search_rows(faiss: Any, index: Any, queries: Vectors, k: int, parameters: Any) -> Rows:
+    """Ids that a FAISS index finds, (n_queries, k), padded with −1; on one thread."""
+    before = faiss.omp_get_max_threads()
+    if before > 1:
+        faiss.omp_set_num_threads(1)  # applies to this thread only
+    try:
+        found: Rows = index.search(queries, k, params=parameters)[1]
+        return found
+    finally:
+        if before > 1:
+            faiss.omp_set_num_threads(before)
 
 
 def _read(faiss: Any, path: Path) -> Any:
