@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee._util.topk import top_n
 from matinee.indexes.approximate import library
-from matinee.indexes.base import Items, Mask, Vectors
-from matinee.indexes.scoring import Rows, Similarities, similarities_of
+from matinee.indexes.base import Items, Vectors
+from matinee.indexes.scoring import Rows, Similarities
 
 ONE_THREAD = 9000
 """Values of a matrix whose product with a vector OpenBLAS takes on one thread (fewer than 9,216)."""
 MAX_QUERIES = 256
-"""Maximum number of queries whose similarities to all centroids are held."""
+"""Maximum number of queries whose similarities to all centroids should be held."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,44 +56,25 @@ class Cells:
         return len(self.ends) - 1
 
     def similarities(self, queries: Vectors) -> Similarities:
-        """Of each query and each centroid, (n_queries, n_cells)."""
+        """Of each query and each centroid, (n_queries, n_cells); a new array."""
+        similarities: Similarities
         if len(queries) == 1:
-            return (self.blocks @ queries[0]).reshape(1, -1)[:, : len(self)]
-        return queries @ self.blocks.reshape(-1, self.blocks.shape[2])[: len(self)].T
+            similarities = (self.blocks @ queries[0]).reshape(1, -1)[:, : len(self)]
+        else:
+            similarities = queries @ self.blocks.reshape(-1, self.blocks.shape[2])[: len(self)].T
+        return similarities
 
     def rows(self, cells: Rows) -> NDArray[np.int32]:
-        """All rows in some cells, (n,), in any order."""
-        ends = self.ends
-        bounds = zip(ends.take(cells).tolist(), ends.take(cells + 1).tolist(), strict=True)
-        return np.concatenate([self.order[start:end] for start, end in bounds])
+        """All rows in some cells, in any order."""
+        bounds = zip(self.ends.take(cells).tolist(), self.ends.take(cells + 1).tolist(), strict=True)
+        parts = [self.order[start:end] for start, end in bounds]
+        return np.concatenate(parts) if parts else self.order[:0]
 
-    def search(self, vectors: Vectors, queries: Vectors, k: int, count: int, mask: Mask) -> tuple[Rows, Similarities]:
-        """The k nearest rows that a mask allows among those in so many cells nearest to each query, best first.
-
-        Rows are selected before any is read. FAISS asks at each row, which takes twice as long under 10 %.
-
-        Args:
-            vectors: (n, dim) unit vectors.
-            queries: (n_queries, dim) unit vectors.
-            k: 1..n.
-            count: number of cells, ≥ 1.
-            mask: (n,) rows.
-
-        Returns:
-            Rows and exact similarities, (n_queries, k); −1 and NaN where the cells have fewer rows.
-        """
-        found = np.full((len(queries), k), -1, dtype=np.int64)
-        similarities = np.full((len(queries), k), np.nan, dtype=np.float32)
-        for start in range(0, len(queries), MAX_QUERIES):
-            near = nearest_cells(self.similarities(queries[start : start + MAX_QUERIES]), count)
-            for i, cells in enumerate(near, start):
-                rows = self.rows(cells)
-                rows = rows[mask.take(rows)]
-                rows.sort()  # so that ties go to the lower row; and memory is read in order
-                scores = similarities_of(vectors, queries[i], rows)
-                best = top_n(scores, k)
-                found[i, : len(best)], similarities[i, : len(best)] = rows[best], scores[best]
-        return found, np.clip(similarities, -1, 1, out=similarities)
+    def of_rows(self, rows: Rows) -> Rows:
+        """The cells of rows, of any shape."""
+        places = np.empty(len(self.order), dtype=np.int32)
+        places[self.order] = np.arange(len(self.order), dtype=np.int32)
+        return np.searchsorted(self.ends, places.take(rows), side="right") - 1
 
 
 def nearest_cells(similarities: Similarities, count: int) -> Rows:
@@ -102,4 +82,4 @@ def nearest_cells(similarities: Similarities, count: int) -> Rows:
     n_cells = similarities.shape[1]
     if count >= n_cells:
         return np.broadcast_to(np.arange(n_cells), similarities.shape)
-    return similarities.argpartition(n_cells - count, axis=1)[:, n_cells - count :]
+    return similarities.argpartition(n_cells - max(count, 1), axis=1)[:, n_cells - count :]

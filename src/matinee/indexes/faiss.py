@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import math
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
+from matinee.indexes.approximate import Approximate, IndexConfig, K, library, mismatch, queues
 from matinee.indexes.base import Kind, Mask, Vectors
-from matinee.indexes.cells import Cells
+from matinee.indexes.cell_search import Survey, search_cells
 from matinee.indexes.inverted_subset import InvertedSubset
 from matinee.indexes.row_subset import RowSubset
 from matinee.indexes.scoring import Rows, Similarities
@@ -25,6 +26,8 @@ FEW_VECTORS = 200_000
 """Fewer vectors are scanned exhaustively, which takes milliseconds and has recall 1."""
 MAX_CACHED = 256
 """Maximum number of cached search parameter objects. Creating one takes a fifth of a search."""
+STEP = 1.2
+"""Ratio of the efforts for which the reach of searches under filters is measured."""
 CLASSES = {"flat": "IndexFlat", "hnsw": "IndexHNSW", "ivf": "IndexIVF"}
 
 
@@ -76,6 +79,7 @@ class FaissIndex(Approximate):
         self.config, self.seed = config, seed
         given = {"flat": 1, "hnsw": config.ef_search, "ivf": config.nprobe}[config.variant]
         self.effort = given or self.efforts[-1]
+        self._survey = Survey(index, seed)
         self.growth = 0.45 if config.variant == "ivf" else 0.3  # a graph's queue also is never shorter than k
 
     @classmethod
@@ -141,7 +145,8 @@ class FaissIndex(Approximate):
         """See `Approximate.filtered`; by inverted lists only."""
         if self.config.variant != "ivf":
             return None
-        return self._cells.search(vectors, queries, k, effort, mask)
+        cells = self._survey.of(vectors).cells
+        return search_cells(vectors, cells, queries, k, effort, self._reach(vectors, effort), mask)
 
     def subset_bytes(self, count: int) -> int | None:
         """See `Approximate.subset_bytes`; of inverted lists only."""
@@ -151,11 +156,12 @@ class FaissIndex(Approximate):
 
     def subset(self, vectors: Vectors, mask: Mask) -> RowSubset:
         """See `Approximate.subset`."""
-        return InvertedSubset(vectors, mask, self._cells, self.seed)
+        return InvertedSubset(vectors, mask, self._survey.of(vectors).cells, partial(self._reach, vectors))
 
-    @cached_property
-    def _cells(self) -> Cells:
-        return Cells.of(self._index)
+    def _reach(self, vectors: Vectors, effort: int) -> np.float32 | None:
+        """See `Reach.of`; it is measured for every 1.2 times the effort, and others take the next."""
+        step = max(0, math.ceil(math.log(effort / self.effort, STEP) - 1e-9))
+        return self._survey.of(vectors).reach.of(K * STEP ** (step / self.growth), round(self.effort * STEP**step))
 
     def _parameters(self, k: int, effort: int) -> Any:
         if self.config.variant == "flat":

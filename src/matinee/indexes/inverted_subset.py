@@ -6,7 +6,7 @@ memory; candidates are scored with the full vectors as ever.
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,7 @@ import numpy as np
 from matinee.indexes.approximate import library
 from matinee.indexes.base import Items, Mask, Vectors
 from matinee.indexes.cells import MAX_QUERIES, Cells, nearest_cells
-from matinee.indexes.reach import (
-    MIN_EFFORT,
-    Sample,
-    first_cells,
-    measured,
-    nearest_others,
-    rank_for,
-    sample_rows,
-)
+from matinee.indexes.reach import LOOKED_INTO, MOST, first_cells, rest_of
 from matinee.indexes.row_subset import RowSubset
 from matinee.indexes.scoring import Rows, Similarities
 
@@ -34,12 +26,6 @@ HALF_SLACK = np.float32(2.0**-10)
 """Twice the error of a product of unit vectors, one of them in half precision, for each of the two compared."""
 LIST_BYTES = 96
 """What FAISS and the allocator need for an inverted list besides its contents, about."""
-LOOKED_INTO = np.float32(-2)
-"""Below every cosine."""
-MOST = 8
-"""No query looks into more than this many times the fixed number of cells."""
-MAX_MEASURED = 64
-"""Maximum number of reaches held, by rank and effort."""
 
 
 class InvertedSubset(RowSubset):
@@ -49,13 +35,13 @@ class InvertedSubset(RowSubset):
         vectors: (n, dim) unit vectors.
         mask: (n,) rows to gather.
         cells: those of the index over all rows.
-        seed: of the sample with which it is measured how far searches look.
+        reach: for a number of cells, see `reach`; None: search just as many.
     """
 
-    def __init__(self, vectors: Vectors, mask: Mask, cells: Cells, seed: int = 0) -> None:
+    def __init__(self, vectors: Vectors, mask: Mask, cells: Cells, reach: Callable[[int], np.float32 | None]) -> None:
         faiss = self._faiss = library("faiss", "FAISS")
         dim = vectors.shape[1]
-        self._cells = cells
+        self._cells, self._reach = cells, reach
         # Cells are chosen here, so that the library's own quantizer stays empty.
         self._quantizer = faiss.IndexFlat(dim, faiss.METRIC_INNER_PRODUCT)
         self._index = faiss.IndexIVFScalarQuantizer(
@@ -68,8 +54,6 @@ class InvertedSubset(RowSubset):
         ends = np.concatenate([[0], np.cumsum(chosen)])[cells.ends]
         self._fill(vectors, rows, ends)
         self._parameters: dict[int, Any] = {}
-        self._reaches: dict[tuple[int, int], float | None] = {}
-        self._sample = _sample(vectors, mask, rows, ends, seed)
         self.nbytes = self.size(len(rows), dim, len(cells))
 
     def _fill(self, vectors: Vectors, rows: Rows, ends: Items) -> None:
@@ -98,7 +82,7 @@ class InvertedSubset(RowSubset):
         return int(self._index.ntotal)
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
-        """See `RowSubset.candidates`; the effort is a number of cells, which only single queries keep to."""
+        """See `RowSubset.candidates`; the effort is a number of cells, kept to where the reach is not known."""
         before = self._faiss.omp_get_max_threads()
         if before > 1:
             self._faiss.omp_set_num_threads(1)  # applies to this thread only
@@ -112,78 +96,69 @@ class InvertedSubset(RowSubset):
                 self._faiss.omp_set_num_threads(before)
 
     def _one(self, query: Vectors, k: int, effort: int) -> Rows:
-        similarities = self._cells.similarities(query)
-        rank, reach = self._reach(k, effort)
-        if reach is None:
-            scores, rows = self._search(query, k + MARGIN, nearest_cells(similarities, effort))
-            kth = scores[0, k - 1]
-        else:
-            first = nearest_cells(similarities, first_cells(effort))
-            scores, rows = self._search(query, rank + MARGIN, first)
-            flat = similarities[0]
-            if rows[0, rank - 1] < 0:
-                rest = nearest_cells(similarities, effort)[0]
-                rest = rest[~np.isin(rest, first)]
-            else:
-                flat[first[0]] = LOOKED_INTO
-                rest = (flat >= scores[0, rank - 1] - reach).nonzero()[0]
-                if len(rest) > MOST * effort:
-                    rest = rest[nearest_cells(flat[None, rest], MOST * effort)[0]]
-            kth = scores[0, k - 1]
+        similarities, reach, width = self._cells.similarities(query), self._reach(effort), k + MARGIN
+        scores: Similarities = np.empty(2 * width, dtype=np.float32)
+        rows: Rows = np.empty(2 * width, dtype=np.int64)
+        first = nearest_cells(similarities, effort if reach is None else first_cells(effort))[0]
+        self._search(query, first, scores[:width], rows[:width])
+        kth, found = scores[k - 1], width
+        if reach is not None:
+            rest = rest_of(similarities[0], first, kth - reach if rows[k - 1] >= 0 else None, effort)
             if len(rest):
-                more, others = self._search(query, rank + MARGIN, rest[None])
-                scores, rows = np.concatenate([scores, more], axis=1), np.concatenate([rows, others], axis=1)
-                kth = np.partition(scores[0], -k)[-k]
-        # Reading the full vectors of those few to score them takes a good part of a search.
-        return rows[:, scores[0] >= kth - HALF_SLACK]
+                self._search(query, rest, scores[width:], rows[width:])
+                kth, found = np.partition(scores, -k)[-k], 2 * width
+        # Reading the full vectors of few to score them takes a good part of a search.
+        near: Rows = rows[:found][scores[:found] >= kth - HALF_SLACK]
+        return near[None]
 
     def _several(self, queries: Vectors, k: int, effort: int) -> Rows:
-        similarities = self._cells.similarities(queries)
-        rank, reach = self._reach(k, effort)
+        similarities, reach = self._cells.similarities(queries), self._reach(effort)
         if reach is None:
-            return self._search(queries, k + MARGIN, nearest_cells(similarities, effort))[1]
+            return self._found(queries, k + MARGIN, nearest_cells(similarities, effort))[1]
         first = nearest_cells(similarities, first_cells(effort))
-        scores, rows = self._search(queries, rank + MARGIN, first)
+        scores, rows = self._found(queries, k + MARGIN, first)
         np.put_along_axis(similarities, first, LOOKED_INTO, axis=1)
-        bounds = scores[:, rank - 1] - np.float32(reach)
-        lacking = rows[:, rank - 1] < 0
-        most = min(MOST * effort, similarities.shape[1])
-        chosen = similarities >= bounds[:, None]
-        for i in np.flatnonzero(lacking | (chosen.sum(axis=1) > most)):
-            count = effort - first.shape[1] if lacking[i] else most
+        lacking = rows[:, k - 1] < 0
+        chosen = similarities >= (scores[:, k - 1] - reach)[:, None]
+        for i in np.flatnonzero(lacking | (chosen.sum(axis=1) > MOST * effort)):
+            bound = None if lacking[i] else scores[i, k - 1] - reach
             chosen[i] = False
-            chosen[i, nearest_cells(similarities[i : i + 1], count)[0]] = True
+            chosen[i, rest_of(similarities[i], first[i], bound, effort)] = True
         counts = chosen.sum(axis=1)
         if not counts.any():
             return rows
         query, cell = chosen.nonzero()
         rest = np.full((len(queries), int(counts.max())), -1, dtype=np.int64)
         rest[query, np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)] = cell
-        more, others = self._search(queries, rank + MARGIN, rest)
+        more, others = self._found(queries, k + MARGIN, rest)
         scores, rows = np.concatenate([scores, more], axis=1), np.concatenate([rows, others], axis=1)
-        best = nearest_cells(scores, k + MARGIN)
-        return np.take_along_axis(rows, best, axis=1)
+        return np.take_along_axis(rows, nearest_cells(scores, k + MARGIN), axis=1)
 
-    def _search(self, queries: Vectors, k: int, cells: Rows) -> tuple[Similarities, Rows]:
-        """Similarities and rows in some cells, (n_queries, k), best first, padded with −1; cells −1 are none.
+    def _search(self, queries: Vectors, cells: Rows, scores: Similarities, rows: Rows) -> None:
+        """Find the best rows of some cells, and their similarities, best first, padded with −1.
 
         The number of cells is a search parameter of the library, and making one takes as long as searching ten cells:
-        so they are padded.
+        so cells are padded to a power of two.
+
+        Args:
+            queries: (n_queries, dim).
+            cells: (n_queries, m) or for one query (m,); −1: none.
+            scores, rows: where the results go, (n_queries, width) or for one query (width,).
         """
-        faiss, width = self._faiss, 1 << (cells.shape[1] - 1).bit_length()
-        parameters = self._parameters.get(width)
+        faiss, m = self._faiss, cells.shape[-1]
+        padded_width = 1 << (m - 1).bit_length()
+        parameters = self._parameters.get(padded_width)
         if parameters is None:
-            parameters = self._parameters[width] = faiss.SearchParametersIVF(nprobe=width)
-        padded = np.full((len(queries), width), -1, dtype=np.int64)
-        padded[:, : cells.shape[1]] = cells
-        unused = np.zeros((len(queries), width), dtype=np.float32)  # of codes by residual only
-        scores = np.empty((len(queries), k), dtype=np.float32)
-        rows = np.empty((len(queries), k), dtype=np.int64)
+            parameters = self._parameters[padded_width] = faiss.SearchParametersIVF(nprobe=padded_width)
+        padded = np.empty((len(queries), padded_width), dtype=np.int64)
+        padded[:, :m] = cells
+        padded[:, m:] = -1
+        unused = np.zeros((len(queries), padded_width), dtype=np.float32)  # of codes by residual only
         pointer = faiss.swig_ptr
         self._index.search_preassigned_c(
             len(queries),
             pointer(queries),
-            k,
+            scores.shape[-1],
             pointer(padded),
             pointer(unused),
             pointer(scores),
@@ -191,36 +166,10 @@ class InvertedSubset(RowSubset):
             False,
             parameters,
         )
+
+    def _found(self, queries: Vectors, k: int, cells: Rows) -> tuple[Similarities, Rows]:
+        """Like `_search`, in new arrays."""
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        rows = np.empty((len(queries), k), dtype=np.int64)
+        self._search(queries, cells, scores, rows)
         return scores, rows
-
-    def _reach(self, k: int, effort: int) -> tuple[int, np.float32 | None]:
-        """The rank to start from and the reach; see `reach`."""
-        rank = rank_for(k)
-        if rank is None or effort < MIN_EFFORT or effort >= len(self._cells):
-            return k, None
-        key = rank, effort
-        if key not in self._reaches:
-            if len(self._reaches) >= MAX_MEASURED:
-                return k, None
-            self._reaches[key] = self._measure(rank, effort)
-        reach = self._reaches[key]
-        return rank, None if reach is None else np.float32(reach)
-
-    def _measure(self, rank: int, effort: int) -> float | None:
-        sample = self._sample
-        similarities = self._cells.similarities(sample.queries)
-        scores, rows = self._search(sample.queries, rank + 1, nearest_cells(similarities, first_cells(effort)))
-        place = np.where(sample.inside, rank, rank - 1)[:, None]
-        bounds = np.take_along_axis(scores, place, axis=1)
-        bounds[np.take_along_axis(rows, place, axis=1) < 0] = -np.inf
-        return measured(sample, similarities, bounds[:, 0], rank, effort)
-
-
-def _sample(vectors: Vectors, mask: Mask, rows: Rows, ends: Items, seed: int) -> Sample:
-    """A sample of queries for rows that are sorted by cell."""
-    chosen = sample_rows(mask, seed)
-    places = np.empty(len(vectors), dtype=np.int32)
-    places[rows] = np.arange(len(rows), dtype=np.int32)
-    nearest = places[nearest_others(vectors, chosen, mask)]
-    cells = np.searchsorted(ends, nearest, side="right") - 1
-    return Sample(np.ascontiguousarray(vectors.take(chosen, axis=0)), mask.take(chosen), cells)

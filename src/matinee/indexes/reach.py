@@ -1,63 +1,95 @@
-"""How far a search looks into cells under a filter: measured on a sample of vectors, not one number for all queries.
+"""How far a search looks into cells under a filter: as far as the query needs, not into one number of cells for all.
 
-A query first looks into a few cells; the similarity of the k-th row found there bounds that of the k-th nearest from
-below. It then looks into all cells whose centroid is at most a *reach* less similar than that. Queries with near
-neighbors look into few cells so, and those in thin regions into many: for a recall of .985 a third of the rows that a
-fixed number of cells holds where vectors are clustered, a tenth fewer where they are one cloud.
+A query first looks into a few cells. The similarity of the k-th row that it finds there bounds that of the k-th nearest
+from below. It then looks into all cells whose centroids are at most the *reach* less similar than that: few where its
+neighbors are near, many in thin regions, or far from what the filter allows. The reach is measured once for an index,
+on some of its vectors as queries and others as rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
 
 import numpy as np
 
-from matinee.indexes.base import Mask, Vectors
-from matinee.indexes.cells import nearest_cells
+from matinee.indexes.base import Vectors
+from matinee.indexes.cells import Cells, nearest_cells
 from matinee.indexes.scoring import Rows, Similarities, nearest_rows
 
-SAMPLE = 128
-"""Vectors in the sample, half of them rows that the filter allows where there are so many."""
-RANKS = (4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96)
-"""Ranks for which a reach is measured; a search for k takes the next."""
-MISSES = 0.75
-"""Neighbors missed, of those that the fixed number of cells misses, if that takes no more cells."""
+QUERIES = 256
+"""Vectors in the sample of queries."""
+ROWS = 1 << 17
+"""Vectors in the sample of rows, at most."""
+DEPTH = 160
+"""Nearest rows of the sample that are known of each query; neighbors of higher ranks have no reach."""
+MISSES = 0.9
+"""Neighbors to be missed, as a share of those that a fixed number of cells misses."""
 FIRST = 8
-"""The first cells are so small a part of the fixed number."""
+"""The first cells are so small a part of that number."""
+MOST = 16
+"""No query looks into more than this many times that number."""
 MIN_EFFORT = 16
-"""Fixed numbers of cells below this are kept: there is little to save."""
+"""Of so few cells nothing is to be saved."""
+LOOKED_INTO = np.float32(-2)
+"""Below every cosine."""
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Vectors as queries, and what they should find.
+class Reach:
+    """Measures the reach of an index. Thread-safe.
 
-    Attributes:
-        queries: (s, dim) unit vectors.
-        inside: (s,), whether the query is a row of the filter itself; it does not count as its own neighbor.
-        cells: (s, m), of the nearest other rows that the filter allows, best first.
+    Args:
+        vectors: (n, dim), those of the index, n ≥ 2.
+        cells: their cells.
+        seed: of the samples.
     """
 
-    queries: Vectors
-    inside: Mask
-    cells: Rows
+    def __init__(self, vectors: Vectors, cells: Cells, seed: int) -> None:
+        n = len(vectors)
+        n_queries, n_rows = min(QUERIES, n // 2), min(ROWS, n // 2)
+        sample = np.random.default_rng(seed).choice(n, n_queries + n_rows, replace=False)
+        rows = np.sort(sample[n_queries:])
+        self._cells, self._share = cells, n_rows / n
+        self._queries = vectors.take(sample[:n_queries], axis=0)
+        near, self._similarities = nearest_rows(vectors.take(rows, axis=0), self._queries, min(DEPTH, n_rows))
+        self._near = cells.of_rows(rows.take(near))
+        self._lock = threading.Lock()
+        self._measured: dict[tuple[float, int], np.float32 | None] = {}
+
+    def of(self, rank: float, effort: int) -> np.float32 | None:
+        """The reach with which about as many neighbors are found as in a fixed number of cells; None: use that number.
+
+        Args:
+            rank: the number of neighbors, among all rows of the index.
+            effort: the number of cells.
+        """
+        key = rank, effort
+        if key not in self._measured:  # once set, entries never change
+            with self._lock:
+                if key not in self._measured:
+                    self._measured[key] = self._measure(max(1, round(rank * self._share)), effort)
+        return self._measured[key]
+
+    def _measure(self, rank: int, effort: int) -> np.float32 | None:
+        if rank > self._similarities.shape[1] or not MIN_EFFORT <= effort < len(self._cells):
+            return None
+        similarities = self._cells.similarities(self._queries)
+        near = np.take_along_axis(similarities, self._near, axis=1)  # the similarity of a neighbor's cell
+        first = near >= _lowest(similarities, first_cells(effort))
+        # Where the first cells hold fewer rows, the last one known is nearer than the one looked for: that errs on
+        # the side of a longer reach.
+        place = np.where(first.sum(axis=1) >= rank, (first.cumsum(axis=1) >= rank).argmax(axis=1), first.shape[1] - 1)
+        bounds = np.take_along_axis(self._similarities, place[:, None], axis=1)
+        missed = int((near[:, :rank] < _lowest(similarities, effort)).sum())
+        gaps = np.where(first, -np.inf, bounds - near)[:, :rank].ravel()
+        gaps.sort()
+        return max(np.float32(0), np.float32(gaps[-1 - int(MISSES * missed)]))
 
 
-def sample_rows(mask: Mask, seed: int) -> Rows:
-    """Rows for a sample, increasing: as many that a filter allows as others, where there are so many."""
-    rng = np.random.default_rng(seed)
-    allowed, others = np.flatnonzero(mask), np.flatnonzero(~mask)
-    parts = [rng.choice(rows, min(SAMPLE // 2, len(rows)), replace=False) for rows in (allowed, others)]
-    return np.sort(np.concatenate(parts))
-
-
-def nearest_others(vectors: Vectors, rows: Rows, mask: Mask) -> Rows:
-    """The nearest rows of each row that a mask allows, itself left out, (len(rows), ≤ the greatest rank)."""
-    k = min(RANKS[-1] + 1, int(np.count_nonzero(mask)))
-    found, _ = nearest_rows(vectors, vectors.take(rows, axis=0), k, mask)
-    # A stable sort puts the row itself last, or where it is not found leaves the farthest there.
-    order = np.argsort(found == rows[:, None], axis=1, kind="stable")[:, :-1]
-    return np.take_along_axis(found, order, axis=1)
+def _lowest(similarities: Similarities, count: int) -> Similarities:
+    """The least similarity of so many nearest cells, (n_queries, 1)."""
+    cells = nearest_cells(similarities, count)
+    lowest: Similarities = np.take_along_axis(similarities, cells, axis=1).min(axis=1, keepdims=True)
+    return lowest
 
 
 def first_cells(effort: int) -> int:
@@ -65,40 +97,20 @@ def first_cells(effort: int) -> int:
     return effort // FIRST + 1
 
 
-def rank_for(k: int) -> int | None:
-    """The rank whose similarity a search for k starts from; None: look into the fixed number of cells."""
-    return next((rank for rank in RANKS if rank >= k), None)
-
-
-def measured(sample: Sample, similarities: Similarities, bounds: Similarities, rank: int, effort: int) -> float | None:
-    """The reach that misses no more neighbors than a fixed number of cells; None where the sample does not tell.
+def rest_of(similarities: Similarities, first: Rows, bound: np.float32 | None, effort: int) -> Rows:
+    """Cells to look into after the first ones, in any order.
 
     Args:
-        similarities: (s, n_cells), of the queries and the centroids.
-        bounds: (s,), similarity of the row at `rank` in the first cells, the query itself left out; −inf: not so many.
-        rank: number of neighbors to find.
-        effort: the fixed number.
+        similarities: (n_cells,), of the query and the centroids; changed.
+        first: the first cells.
+        bound: the least similarity of a cell to look into; None, where too few rows were found: the fixed number.
+        effort: that number.
     """
-    known = bounds > -np.inf
-    if not known.any() or sample.cells.shape[1] < rank:
-        return None
-    similarities, bounds = similarities[known], bounds[known]
-    near = np.take_along_axis(similarities, sample.cells[known, :rank], axis=1)
-    last = _lowest(similarities, effort)
-    gaps = np.where(near >= _lowest(similarities, first_cells(effort)), -np.inf, bounds[:, None] - near).ravel()
-    gaps.sort()
-    missed = int((near < last).sum())
-    as_good = max(0.0, float(gaps[-1 - missed]))
-    better = float(gaps[-1 - int(MISSES * missed)])
-    if better <= as_good:
-        return as_good
-    cells = len(bounds) * effort
-    distances = (bounds[:, None] - similarities).ravel()
-    as_long = float(np.partition(distances, cells - 1)[cells - 1])
-    return max(as_good, min(better, as_long))
-
-
-def _lowest(similarities: Similarities, count: int) -> Similarities:
-    """The least similarity of so many nearest cells, (s, 1)."""
-    cells = nearest_cells(similarities, count)
-    return np.take_along_axis(similarities, cells, axis=1).min(axis=1, keepdims=True)
+    similarities[first] = LOOKED_INTO
+    if bound is None:
+        rest: Rows = nearest_cells(similarities[None], min(effort, len(similarities)) - len(first))[0]
+        return rest
+    rest = (similarities >= bound).nonzero()[0]
+    if len(rest) > MOST * effort:
+        rest = rest[nearest_cells(similarities[None, rest], MOST * effort)[0]]
+    return rest
