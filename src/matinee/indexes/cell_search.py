@@ -64,12 +64,17 @@ def search_cells(
     for start in range(0, len(queries), MAX_QUERIES):
         near = cells.similarities(queries[start : start + MAX_QUERIES])
         for i, (query, of_cells) in enumerate(zip(queries[start:], near, strict=False), start):
-            first = nearest_cells(of_cells[None], effort if reach is None else first_cells(effort))[0]
-            rows, scores = _allowed(vectors, cells, query, first, mask)
-            if reach is not None:
+            chosen = nearest_cells(of_cells[None], effort if reach is None else first_cells(effort))[0]
+            rows, scores = _allowed(vectors, cells, query, chosen, mask)
+            for last in () if reach is None else (False, True):
                 bound = np.partition(scores, -k)[-k] - reach if len(rows) >= k else None
-                more, others = _allowed(vectors, cells, query, rest_of(of_cells, first, bound, effort), mask)
+                if last and bound is None:
+                    break
+                chosen = rest_of(of_cells, chosen, bound, effort)
+                more, others = _allowed(vectors, cells, query, chosen, mask)
                 rows, scores = np.concatenate([rows, more]), np.concatenate([scores, others])
+                if bound is not None:
+                    break
             order = rows.argsort()  # so that ties go to the lower row
             rows, scores = rows[order], scores[order]
             best = top_n(scores, k)

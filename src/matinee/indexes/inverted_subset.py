@@ -24,6 +24,8 @@ MARGIN = 10
 """Candidates found beyond those asked for; of equally similar ones the lower rows come first."""
 HALF_SLACK = np.float32(2.0**-10)
 """Twice the error of a product of unit vectors, one of them in half precision, for each of the two compared."""
+ABSENT = np.float32(-4)
+"""Above what FAISS gives where there is no row, below every similarity."""
 LIST_BYTES = 96
 """What FAISS and the allocator need for an inverted list besides its contents, about."""
 
@@ -96,43 +98,58 @@ class InvertedSubset(RowSubset):
                 self._faiss.omp_set_num_threads(before)
 
     def _one(self, query: Vectors, k: int, effort: int) -> Rows:
-        similarities, reach, width = self._cells.similarities(query), self._reach(effort), k + MARGIN
-        scores: Similarities = np.empty(2 * width, dtype=np.float32)
-        rows: Rows = np.empty(2 * width, dtype=np.int64)
-        first = nearest_cells(similarities, effort if reach is None else first_cells(effort))[0]
-        self._search(query, first, scores[:width], rows[:width])
-        kth, found = scores[k - 1], width
-        if reach is not None:
-            rest = rest_of(similarities[0], first, kth - reach if rows[k - 1] >= 0 else None, effort)
-            if len(rest):
-                self._search(query, rest, scores[width:], rows[width:])
-                kth, found = np.partition(scores, -k)[-k], 2 * width
+        scores, rows = self._looked_up(query, self._cells.similarities(query), k, effort)
         # Reading the full vectors of few to score them takes a good part of a search.
-        near: Rows = rows[:found][scores[:found] >= kth - HALF_SLACK]
+        near: Rows = rows[scores >= np.partition(scores, -k)[-k] - HALF_SLACK]
         return near[None]
 
+    def _looked_up(self, query: Vectors, similarities: Similarities, k: int, effort: int) -> tuple[Similarities, Rows]:
+        """Similarities and rows of one query, in any order, padded with −1; changes the similarities of cells."""
+        reach, width, found = self._reach(effort), k + MARGIN, k + MARGIN
+        scores: Similarities = np.empty(3 * width, dtype=np.float32)
+        rows: Rows = np.empty(3 * width, dtype=np.int64)
+        chosen = nearest_cells(similarities, effort if reach is None else first_cells(effort))[0]
+        self._search(query, chosen, scores[:width], rows[:width])
+        for last in () if reach is None else (False, True):
+            kth = np.partition(scores[:found], -k)[-k] if last else scores[k - 1]
+            bound = kth - reach if kth > ABSENT else None
+            if last and bound is None:
+                break
+            chosen = rest_of(similarities[0], chosen, bound, effort)
+            if len(chosen):
+                self._search(query, chosen, scores[found : found + width], rows[found : found + width])
+                found += width
+            if bound is not None:
+                break
+        return scores[:found], rows[:found]
+
     def _several(self, queries: Vectors, k: int, effort: int) -> Rows:
+        """Like `_one` for each, in two calls of the library, and more for those that find too few rows first."""
         similarities, reach = self._cells.similarities(queries), self._reach(effort)
         if reach is None:
             return self._found(queries, k + MARGIN, nearest_cells(similarities, effort))[1]
         first = nearest_cells(similarities, first_cells(effort))
         scores, rows = self._found(queries, k + MARGIN, first)
+        lacking = np.flatnonzero(rows[:, k - 1] < 0)
+        alone = [self._looked_up(queries[i : i + 1], similarities[i : i + 1].copy(), k, effort) for i in lacking]
         np.put_along_axis(similarities, first, LOOKED_INTO, axis=1)
-        lacking = rows[:, k - 1] < 0
-        chosen = similarities >= (scores[:, k - 1] - reach)[:, None]
-        for i in np.flatnonzero(lacking | (chosen.sum(axis=1) > MOST * effort)):
-            bound = None if lacking[i] else scores[i, k - 1] - reach
+        bounds = scores[:, k - 1] - reach
+        bounds[lacking] = np.inf
+        chosen = similarities >= bounds[:, None]
+        for i in np.flatnonzero(chosen.sum(axis=1) > MOST * effort):
             chosen[i] = False
-            chosen[i, rest_of(similarities[i], first[i], bound, effort)] = True
+            chosen[i, rest_of(similarities[i], first[i], bounds[i], effort)] = True
         counts = chosen.sum(axis=1)
-        if not counts.any():
-            return rows
-        query, cell = chosen.nonzero()
-        rest = np.full((len(queries), int(counts.max())), -1, dtype=np.int64)
-        rest[query, np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)] = cell
-        more, others = self._found(queries, k + MARGIN, rest)
-        scores, rows = np.concatenate([scores, more], axis=1), np.concatenate([rows, others], axis=1)
-        return np.take_along_axis(rows, nearest_cells(scores, k + MARGIN), axis=1)
+        if counts.any():
+            query, cell = chosen.nonzero()
+            rest = np.full((len(queries), int(counts.max())), -1, dtype=np.int64)
+            rest[query, np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)] = cell
+            more, others = self._found(queries, k + MARGIN, rest)
+            scores, rows = np.concatenate([scores, more], axis=1), np.concatenate([rows, others], axis=1)
+            rows = np.take_along_axis(rows, nearest_cells(scores, k + MARGIN), axis=1)
+        for i, (found, some) in zip(lacking, alone, strict=True):
+            rows[i] = some[nearest_cells(found[None], k + MARGIN)[0]]
+        return rows
 
     def _search(self, queries: Vectors, cells: Rows, scores: Similarities, rows: Rows) -> None:
         """Find the best rows of some cells, and their similarities, best first, padded with −1.

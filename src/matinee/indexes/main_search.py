@@ -24,7 +24,7 @@ GATHER_ROWS = 1 << 16
 """Number of rows of an index from which rows of filters are gathered; before, that saves little."""
 EXACT_USES = 2
 """Queries from which rows are gathered for exact searches, which gather them each time otherwise."""
-ROWS_PER_USE = 1000
+ROWS_PER_USE = 500
 """Rows whose gathering in inverted lists costs at most what one search saves thereby."""
 
 

@@ -30,7 +30,7 @@ MOST = 16
 """No query looks into more than this many times that number."""
 MIN_EFFORT = 16
 """Of so few cells nothing is to be saved."""
-LOOKED_INTO = np.float32(-2)
+LOOKED_INTO = np.float32(-np.inf)
 """Below every cosine."""
 
 
