@@ -22,7 +22,7 @@ ROWS = 1 << 17
 """Vectors in the sample of rows, at most."""
 DEPTH = 160
 """Nearest rows of the sample that are known of each query; neighbors of higher ranks have no reach."""
-MISSES = 0.9
+MISSES = 0.8
 """Neighbors to be missed, as a share of those that a fixed number of cells misses."""
 FIRST = 8
 """The first cells are so small a part of that number."""
