@@ -270,3 +270,22 @@ def test_threads_never_get_what_the_filter_forbids(lists: UpdatableIndex, querie
     assert not faults, faults[0]
     assert len(cache) == 3
     assert cache.nbytes <= cache.max_bytes
+
+
+def test_equal_masks_share_their_bits() -> None:
+    mask = share(0.3)
+    one, same, other = (PackedMask.of(each) for each in (mask, mask.copy(), share(0.4)))
+    assert same.sharing(one.words, one.count).words is one.words
+    assert same.sharing(one.words, one.count).count == same.count
+    assert same.sharing(one.words, one.count).mask is same.mask
+    assert other.sharing(one.words, one.count) is other
+    assert PackedMask.of(mask[:64]).sharing(one.words, one.count).count == int(mask[:64].sum())
+
+
+def test_a_mask_that_is_changed_in_place_is_another(vectors: Any, queries: Any) -> None:
+    index, _ = with_cache(build_index("exact", ITEMS, vectors))
+    mask = share(0.1)
+    for _ in range(6):
+        found = index.search(queries[:3], 5, mask)
+        assert_sound(found, queries[:3], 5, ITEMS, vectors, mask, True)
+        mask[found.items[:, 0]] = False

@@ -22,13 +22,13 @@ class Allowed:
     """
 
     def __init__(self, subset: Subset, left_out: Rows) -> None:
-        self._subset, self._left_out = subset, left_out
+        self.subset, self.left_out = subset, left_out
 
     @cached_property
     def mask(self) -> Mask:
         """Of all movies, (n_items,)."""
-        mask: Mask = self._subset.mask.copy()
-        mask[self._left_out] = False
+        mask: Mask = self.subset.mask.copy()
+        mask[self.left_out] = False
         return mask
 
     def among(self, rows: Rows, order: Rows) -> Mask:
@@ -38,10 +38,10 @@ class Allowed:
             rows: distinct.
             order: places that sort them.
         """
-        allowed: Mask = self._subset.mask[rows]
-        if len(self._left_out) and len(rows):
-            places = order[np.minimum(np.searchsorted(rows, self._left_out, sorter=order), len(rows) - 1)]
-            allowed[places[rows[places] == self._left_out]] = False
+        allowed: Mask = self.subset.mask[rows]
+        if len(self.left_out) and len(rows):
+            places = order[np.minimum(np.searchsorted(rows, self.left_out, sorter=order), len(rows) - 1)]
+            allowed[places[rows[places] == self.left_out]] = False
         return allowed
 
 

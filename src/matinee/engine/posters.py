@@ -79,7 +79,7 @@ def search(
     if (image is None) == (vector is None):
         raise InvalidInputError("A poster search needs an image or a vector.", "Give exactly one of the two.")
     space = view.spaces[POSTER]
-    allowed = view.allowed(filter)
+    allowed = view.subset(filter).mask
     if image is not None:
         query = _projected(space, encoders.image(image, space.space))
     else:

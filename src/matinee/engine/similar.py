@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from matinee._util.topk import top_n
+from matinee.engine.allowed import Allowed
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
 from matinee.engine.same_movie import same_movie_of
 from matinee.engine.similar_look import CONTENT, LOOK, POSTER, similar_look
 from matinee.engine.similar_plots import PLOT, check_method, similar_plots
-from matinee.engine.space_search import Allowed, in_space
+from matinee.engine.space_search import in_space
 from matinee.engine.types import Answer, PlotMethod, SimilarBy
 from matinee.errors import InvalidInputError
 
@@ -28,10 +29,8 @@ def similar(
         raise InvalidInputError(f"There is no index {index!r}.", f"Use one of: {', '.join(KINDS)}.")
     check_method(by, method)
     row = view.catalog.row(movie_id)
-    allowed = view.allowed(filter)
-    allowed[row] = False
-    if by in (POSTER, LOOK):
-        allowed[same_movie_of(view.catalog).rows(row)] = False
+    left_out = same_movie_of(view.catalog).rows(row) if by in (POSTER, LOOK) else [row]
+    allowed = Allowed(view.subset(filter), np.array(left_out, dtype=np.int64))
     answer = None
     # A space may be missing where its data are. Posters can be added by the user, so their absence is an error.
     if by == PLOT:
@@ -53,8 +52,7 @@ def neighbors_in(view: RequestView, movie_id: str, space: str, n: int, index: st
     """See `Engine.neighbors_in`."""
     check_n(n, view.settings.max_n)
     row = view.catalog.row(movie_id)
-    allowed = view.allowed()
-    allowed[row] = False
+    allowed = Allowed(view.subset(), np.array([row], dtype=np.int64))
     return in_space(view, row, space, n, allowed, index)
 
 
@@ -62,8 +60,8 @@ def _by_model(view: RequestView, row: int, by: str, n: int, allowed: Allowed) ->
     """By the content model's own likeness, where there is no space: nobody has rated a movie, say."""
     model = view.models.get(CONTENT)
     similarity = model.similar([row]) if model is not None else None
-    if similarity is None or not np.isfinite(similarity[0][allowed]).any():
+    if similarity is None or not np.isfinite(similarity[0][allowed.mask]).any():
         return Answer((), by, view.snapshot.id)
-    scores = np.where(allowed, similarity[0], np.float32(np.nan))
+    scores = np.where(allowed.mask, similarity[0], np.float32(np.nan))
     rows = top_n(scores, n)
     return Answer(make_items(view, rows, scores[rows]), CONTENT, view.snapshot.id, None if by == CONTENT else CONTENT)

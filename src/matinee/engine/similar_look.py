@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from matinee.engine.allowed import Allowed
 from matinee.engine.posters import SAME
 from matinee.engine.recommend import make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.space_search import Allowed, in_space
+from matinee.engine.space_search import in_space
 from matinee.engine.types import Answer, SimilarBy
 
 CONTENT, POSTER = "content", "poster"

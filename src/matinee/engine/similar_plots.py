@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matinee._util.request_context import stage
 from matinee._util.topk import top_n
+from matinee.engine.allowed import Allowed
+from matinee.engine.catalog_cache import PerCatalog
 from matinee.engine.recommend import make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.space_search import Allowed, in_space
+from matinee.engine.space_search import in_space
 from matinee.engine.types import Answer, PlotMethod, SimilarBy
 from matinee.errors import InvalidInputError
+from matinee.indexes.base import frozen_mask
+from matinee.models.base import Subset
 
 TFIDF: PlotMethod = "tfidf"
 EMBEDDING: PlotMethod = "embedding"
@@ -24,6 +31,25 @@ CONTENT, TEXT = "content", "text"
 SHARED = 5
 """Words named as a reason, at most."""
 _TRAIN = "and train again"
+
+
+class _WithPlots:
+    """Subsets of the movies of one catalog, without those that have no plot; thread-safe."""
+
+    def __init__(self) -> None:
+        self._made: WeakKeyDictionary[Subset, Subset] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def of(self, subset: Subset, plots: NDArray[np.bool_]) -> Subset:
+        """The same object for the same subset."""
+        with self._lock:
+            made = self._made.get(subset)
+            if made is None:
+                made = self._made[subset] = Subset(frozen_mask(subset.mask & plots))
+            return made
+
+
+_subsets_of = PerCatalog(lambda _: _WithPlots())
 
 
 def check_method(by: str, method: str | None) -> None:
@@ -56,7 +82,7 @@ def similar_plots(
         _check(view, each, index)
     if not plots[row]:
         return None
-    candidates = allowed & plots
+    candidates = Allowed(_subsets_of(view.catalog).of(allowed.subset, plots), allowed.left_out)
     answers = ((_by_words if each == TFIDF else _by_vectors)(view, row, n, candidates, index) for each in methods)
     return next((answer for answer in answers if answer is not None), None)
 
@@ -101,7 +127,7 @@ def _by_words(view: RequestView, row: int, n: int, allowed: Allowed, index: str)
         cosines = None if words is None else words.cosines(row)
     if words is None or cosines is None:
         return None
-    scores = np.where(allowed, cosines, np.float32(np.nan))
+    scores = np.where(allowed.mask, cosines, np.float32(np.nan))
     rows = top_n(scores, n)
     shared = words.shared(row, rows, SHARED)
     items = make_items(view, rows, scores[rows])

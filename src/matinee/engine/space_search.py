@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from matinee.engine.allowed import Allowed
 from matinee.engine.recommend import make_items
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer
-
-Allowed = NDArray[np.bool_]
 
 
 def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, index: str) -> Answer | None:
@@ -20,7 +16,7 @@ def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, i
     Raises:
         InvalidInputError: the snapshot lacks the space or the index.
     """
-    nearest = view.spaces[name].like(row, n, allowed, index)
+    nearest = view.spaces[name].like(row, n, allowed.subset.mask, index, allowed.left_out)
     if nearest is None:
         return None
     rows, cosines, kind = nearest

@@ -31,6 +31,8 @@ log = logging.getLogger("matinee.engine")
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+NONE: Rows = np.zeros(0, dtype=np.int64)
+
 ENCODED = ("text", "poster")
 CONTENT, TASTE, BLEND = "content", "taste", "blend"
 
@@ -136,10 +138,14 @@ class UpdatableSpace:
         k: int,
         allowed: NDArray[np.bool_],
         kind: str = "exact",
+        left_out: Rows = NONE,
     ) -> tuple[Rows, NDArray[np.float32], str] | None:
         """Rows and cosines of the k movies allowed that are most like one, best first, and the kind of index used.
 
         None where the movie has no vector.
+
+        Args:
+            left_out: distinct rows that may not come. So `allowed` can be the same object for all movies.
 
         Raises:
             InvalidInputError, IndexFileError: as `index`.
@@ -148,7 +154,9 @@ class UpdatableSpace:
         vector = self.vector(row)
         if vector is None:
             return None
-        return (*self.nearest(self.space.asked(vector[None, :])[0], k, allowed, kind), index.kind)
+        rows, cosines = self.nearest(self.space.asked(vector[None, :])[0], k + len(left_out), allowed, kind)
+        others = np.flatnonzero(~np.isin(rows, left_out))[:k]
+        return rows[others], cosines[others], index.kind
 
     def nearest(
         self,

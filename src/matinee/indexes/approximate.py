@@ -18,9 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.errors import IndexFileError, MatineeError
 from matinee.indexes.base import Kind, Mask, Vectors
-from matinee.indexes.packed_mask import PackedMask
 from matinee.indexes.row_subset import RowSubset
-from matinee.indexes.scoring import Rows, nearest_rows, rescore
+from matinee.indexes.scoring import Rows, Similarities, nearest_rows, rescore
 
 SAMPLE = 128
 """Number of queries with which `tuned` measures recall."""
@@ -123,16 +122,22 @@ class Approximate(ABC):
             effort: see the class, ≥ 1.
         """
 
-    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: PackedMask) -> Rows | None:
-        """Like `candidates`, of the allowed rows only; None if this kind cannot leave rows out while it searches.
+    def filtered(
+        self, vectors: Vectors, queries: Vectors, k: int, effort: int, mask: Mask
+    ) -> tuple[Rows, Similarities] | None:
+        """The k nearest rows of a mask, as far as they are found; None if this kind cannot leave rows out.
 
         Args:
+            vectors: (n, dim), the vectors it was built over.
             queries: (n_queries, dim) unit vectors.
             k: 1..n.
             effort: see the class, ≥ 1; the lower the share of allowed rows, the more is needed.
-            allowed: over (n,) rows, those that may come.
+            mask: (n,) rows that may come.
+
+        Returns:
+            Rows and exact similarities, (n_queries, k), best first; padded with −1 and NaN.
         """
-        del queries, k, effort, allowed
+        del vectors, queries, k, effort, mask
         return None
 
     def subset_bytes(self, count: int) -> int | None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import math
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
+from matinee.indexes.approximate import Approximate, IndexConfig, K, library, mismatch, queues
 from matinee.indexes.base import Kind, Mask, Vectors
-from matinee.indexes.inverted_subset import HALF_SLACK, SINGLE_SLACK, Cells, InvertedSubset, search_rows
-from matinee.indexes.packed_mask import PackedMask
+from matinee.indexes.cell_search import Survey, search_cells
+from matinee.indexes.inverted_subset import InvertedSubset
 from matinee.indexes.row_subset import RowSubset
-from matinee.indexes.scoring import Rows
+from matinee.indexes.scoring import Rows, Similarities
 
 Variant = Literal["flat", "hnsw", "ivf"]
 Codes = Literal["float32", "float16"]
@@ -25,6 +26,8 @@ FEW_VECTORS = 200_000
 """Fewer vectors are scanned exhaustively, which takes milliseconds and has recall 1."""
 MAX_CACHED = 256
 """Maximum number of cached search parameter objects. Creating one takes a fifth of a search."""
+STEP = 1.2
+"""Ratio of the efforts for which the reach of searches under filters is measured."""
 CLASSES = {"flat": "IndexFlat", "hnsw": "IndexHNSW", "ivf": "IndexIVF"}
 
 
@@ -76,6 +79,7 @@ class FaissIndex(Approximate):
         self.config, self.seed = config, seed
         given = {"flat": 1, "hnsw": config.ef_search, "ivf": config.nprobe}[config.variant]
         self.effort = given or self.efforts[-1]
+        self._survey = Survey(index, seed)
         self.growth = 0.45 if config.variant == "ivf" else 0.3  # a graph's queue also is never shorter than k
 
     @classmethod
@@ -135,16 +139,14 @@ class FaissIndex(Approximate):
         """See `Approximate.candidates`."""
         return search_rows(self._faiss, self._index, queries, k, self._parameters(k, effort))
 
-    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: PackedMask) -> Rows | None:
-        """See `Approximate.filtered_candidates`; by inverted lists only."""
+    def filtered(
+        self, vectors: Vectors, queries: Vectors, k: int, effort: int, mask: Mask
+    ) -> tuple[Rows, Similarities] | None:
+        """See `Approximate.filtered`; by inverted lists only."""
         if self.config.variant != "ivf":
             return None
-        selector = self._faiss.IDSelectorBitmap(allowed.words.view(np.uint8))
-        effort = min(effort, int(self._index.nlist))
-        slack = SINGLE_SLACK if self.config.codes == "float32" else HALF_SLACK
-        return search_rows(
-            self._faiss, self._index, queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector), slack
-        )
+        cells = self._survey.of(vectors).cells
+        return search_cells(vectors, cells, queries, k, effort, self._reach(vectors, effort), mask)
 
     def subset_bytes(self, count: int) -> int | None:
         """See `Approximate.subset_bytes`; of inverted lists only."""
@@ -154,11 +156,12 @@ class FaissIndex(Approximate):
 
     def subset(self, vectors: Vectors, mask: Mask) -> RowSubset:
         """See `Approximate.subset`."""
-        return InvertedSubset(vectors, mask, self._cells)
+        return InvertedSubset(vectors, mask, self._survey.of(vectors).cells, partial(self._reach, vectors))
 
-    @cached_property
-    def _cells(self) -> Cells:
-        return Cells.of(self._index)
+    def _reach(self, vectors: Vectors, effort: int) -> np.float32 | None:
+        """See `Reach.of`; it is measured for every 1.2 times the effort, and others take the next."""
+        step = max(0, math.ceil(math.log(effort / self.effort, STEP) - 1e-9))
+        return self._survey.of(vectors).reach.of(K * STEP ** (step / self.growth), round(self.effort * STEP**step))
 
     def _parameters(self, k: int, effort: int) -> Any:
         if self.config.variant == "flat":
@@ -172,6 +175,19 @@ class FaissIndex(Approximate):
             if len(self._parameters_by_effort) < MAX_CACHED:
                 self._parameters_by_effort[effort] = cached
         return cached
+
+
+def search_rows(faiss: Any, index: Any, queries: Vectors, k: int, parameters: Any) -> Rows:
+    """Ids that a FAISS index finds, (n_queries, k), padded with −1; on one thread."""
+    before = faiss.omp_get_max_threads()
+    if before > 1:
+        faiss.omp_set_num_threads(1)  # applies to this thread only
+    try:
+        found: Rows = index.search(queries, k, params=parameters)[1]
+        return found
+    finally:
+        if before > 1:
+            faiss.omp_set_num_threads(before)
 
 
 def _read(faiss: Any, path: Path) -> Any:

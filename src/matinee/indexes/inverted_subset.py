@@ -6,50 +6,28 @@ memory; candidates are scored with the full vectors as ever.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matinee.indexes.approximate import library
-from matinee.indexes.base import Mask, Vectors
+from matinee.indexes.base import Items, Mask, Vectors
+from matinee.indexes.cells import MAX_QUERIES, Cells, nearest_cells
+from matinee.indexes.reach import LOOKED_INTO, MOST, first_cells, rest_of
 from matinee.indexes.row_subset import RowSubset
-from matinee.indexes.scoring import Rows
+from matinee.indexes.scoring import Rows, Similarities
 
 BLOCK_ROWS = 1 << 14
 """Rows that are gathered at a time; it limits the memory of their single-precision copies."""
 MARGIN = 10
 """Candidates found beyond those asked for; of equally similar ones the lower rows come first."""
-HALF_SLACK = 2.0**-10
+HALF_SLACK = np.float32(2.0**-10)
 """Twice the error of a product of unit vectors, one of them in half precision, for each of the two compared."""
-SINGLE_SLACK = 2.0**-16
-"""The same in single precision, for up to 64 values; of more the error is smaller in practice than its bound."""
+ABSENT = np.float32(-4)
+"""Above what FAISS gives where there is no row, below every similarity."""
 LIST_BYTES = 96
 """What FAISS and the allocator need for an inverted list besides its contents, about."""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """The cells of an inverted file.
-
-    Attributes:
-        quantizer: a FAISS index of their centroids, of its own.
-        cell: int32, (n,), by row.
-    """
-
-    quantizer: Any
-    cell: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, index: Any) -> Cells:
-        """Those of a FAISS `IndexIVF` whose ids are the rows 0..n − 1."""
-        faiss = library("faiss", "FAISS")
-        cell = np.empty(index.ntotal, dtype=np.int32)
-        for i in range(index.nlist):
-            if size := index.invlists.list_size(i):
-                cell[faiss.rev_swig_ptr(index.invlists.get_ids(i), size)] = i
-        return cls(faiss.clone_index(index.quantizer), cell)
 
 
 class InvertedSubset(RowSubset):
@@ -59,29 +37,34 @@ class InvertedSubset(RowSubset):
         vectors: (n, dim) unit vectors.
         mask: (n,) rows to gather.
         cells: those of the index over all rows.
+        reach: for a number of cells, see `reach`; None: search just as many.
     """
 
-    def __init__(self, vectors: Vectors, mask: Mask, cells: Cells) -> None:
+    def __init__(self, vectors: Vectors, mask: Mask, cells: Cells, reach: Callable[[int], np.float32 | None]) -> None:
         faiss = self._faiss = library("faiss", "FAISS")
-        n_cells, dim = int(cells.quantizer.ntotal), vectors.shape[1]
-        self._last: tuple[int, Any] | None = None  # effort and parameters of the last search, mostly those of the next
-        self._cells = cells  # FAISS does not own the quantizer
+        dim = vectors.shape[1]
+        self._cells, self._reach = cells, reach
+        # Cells are chosen here, so that the library's own quantizer stays empty.
+        self._quantizer = faiss.IndexFlat(dim, faiss.METRIC_INNER_PRODUCT)
         self._index = faiss.IndexIVFScalarQuantizer(
-            cells.quantizer, dim, n_cells, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
+            self._quantizer, dim, len(cells), faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
         )
         self._index.own_fields = False
         self._index.is_trained = True
-        rows = np.flatnonzero(mask)
-        codes = np.empty((len(rows), dim), dtype="<f2")
+        chosen = mask.take(cells.order)
+        rows = cells.order[chosen].astype(np.int64)
+        ends = np.concatenate([[0], np.cumsum(chosen)])[cells.ends]
+        self._fill(vectors, rows, ends)
+        self._parameters: dict[int, Any] = {}
+        self.nbytes = self.size(len(rows), dim, len(cells))
+
+    def _fill(self, vectors: Vectors, rows: Rows, ends: Items) -> None:
+        faiss, lists = self._faiss, self._index.invlists
+        codes = np.empty((len(rows), vectors.shape[1]), dtype="<f2")
         for start in range(0, len(rows), BLOCK_ROWS):
             codes[start : start + BLOCK_ROWS] = vectors.take(rows[start : start + BLOCK_ROWS], axis=0)
-        cell = cells.cell.take(rows)
-        order = np.argsort(cell, kind="stable")
-        rows, codes = rows.take(order), codes.take(order, axis=0)
-        ends = np.cumsum(np.bincount(cell, minlength=n_cells)).tolist()
-        lists, ids, data, width = self._index.invlists, rows.ctypes.data, codes.ctypes.data, codes.strides[0]
-        start = 0
-        for i, end in enumerate(ends):
+        ids, data, width, start = rows.ctypes.data, codes.ctypes.data, codes.strides[0], 0
+        for i, end in enumerate(ends[1:].tolist()):
             if end > start:
                 lists.add_entries(
                     i,
@@ -91,7 +74,6 @@ class InvertedSubset(RowSubset):
                 )
             start = end
         self._index.ntotal = len(rows)
-        self.nbytes = self.size(len(rows), dim, n_cells)
 
     @staticmethod
     def size(count: int, dim: int, cells: int) -> int:
@@ -102,30 +84,109 @@ class InvertedSubset(RowSubset):
         return int(self._index.ntotal)
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
-        """See `RowSubset.candidates`; the effort is a number of lists."""
-        last = self._last
-        if last is None or last[0] != effort:
-            last = self._last = effort, self._faiss.SearchParametersIVF(nprobe=min(effort, int(self._index.nlist)))
-        return search_rows(self._faiss, self._index, queries, k, last[1], HALF_SLACK)
-
-
-def search_rows(faiss: Any, index: Any, queries: Vectors, k: int, parameters: Any, slack: float | None = None) -> Rows:
-    """Ids that a FAISS index finds, (n_queries, ≥ k), padded with −1; on one thread.
-
-    Args:
-        faiss: the library.
-        slack: find a few more, as many as are at most this much less similar than the k-th; None: none. Reading the
-            full vectors of those few to score them takes a good part of a search.
-    """
-    before = faiss.omp_get_max_threads()
-    if before > 1:
-        faiss.omp_set_num_threads(1)  # applies to this thread only
-    try:
-        scores, rows = index.search(queries, k if slack is None else k + MARGIN, params=parameters)
-        found: Rows = rows
-        if slack is not None and len(queries) == 1:
-            return found[:, : k + int(np.count_nonzero(scores[0, k:] >= scores[0, k - 1] - slack))]
-        return found
-    finally:
+        """See `RowSubset.candidates`; the effort is a number of cells, kept to where the reach is not known."""
+        before = self._faiss.omp_get_max_threads()
         if before > 1:
-            faiss.omp_set_num_threads(before)
+            self._faiss.omp_set_num_threads(1)  # applies to this thread only
+        try:
+            if len(queries) == 1:
+                return self._one(queries, k, effort)
+            parts = [queries[start : start + MAX_QUERIES] for start in range(0, len(queries), MAX_QUERIES)]
+            return np.concatenate([self._several(part, k, effort) for part in parts])
+        finally:
+            if before > 1:
+                self._faiss.omp_set_num_threads(before)
+
+    def _one(self, query: Vectors, k: int, effort: int) -> Rows:
+        scores, rows = self._looked_up(query, self._cells.similarities(query), k, effort)
+        # Reading the full vectors of few to score them takes a good part of a search.
+        near: Rows = rows[scores >= np.partition(scores, -k)[-k] - HALF_SLACK]
+        return near[None]
+
+    def _looked_up(self, query: Vectors, similarities: Similarities, k: int, effort: int) -> tuple[Similarities, Rows]:
+        """Similarities and rows of one query, in any order, padded with −1; changes the similarities of cells."""
+        reach, width, found = self._reach(effort), k + MARGIN, k + MARGIN
+        scores: Similarities = np.empty(3 * width, dtype=np.float32)
+        rows: Rows = np.empty(3 * width, dtype=np.int64)
+        chosen = nearest_cells(similarities, effort if reach is None else first_cells(effort))[0]
+        self._search(query, chosen, scores[:width], rows[:width])
+        for last in () if reach is None else (False, True):
+            kth = np.partition(scores[:found], -k)[-k] if last else scores[k - 1]
+            bound = kth - reach if kth > ABSENT else None
+            if last and bound is None:
+                break
+            chosen = rest_of(similarities[0], chosen, bound, effort)
+            if len(chosen):
+                self._search(query, chosen, scores[found : found + width], rows[found : found + width])
+                found += width
+            if bound is not None:
+                break
+        return scores[:found], rows[:found]
+
+    def _several(self, queries: Vectors, k: int, effort: int) -> Rows:
+        """Like `_one` for each, in two calls of the library, and more for those that find too few rows first."""
+        similarities, reach = self._cells.similarities(queries), self._reach(effort)
+        if reach is None:
+            return self._found(queries, k + MARGIN, nearest_cells(similarities, effort))[1]
+        first = nearest_cells(similarities, first_cells(effort))
+        scores, rows = self._found(queries, k + MARGIN, first)
+        lacking = np.flatnonzero(rows[:, k - 1] < 0)
+        alone = [self._looked_up(queries[i : i + 1], similarities[i : i + 1].copy(), k, effort) for i in lacking]
+        np.put_along_axis(similarities, first, LOOKED_INTO, axis=1)
+        bounds = scores[:, k - 1] - reach
+        bounds[lacking] = np.inf
+        chosen = similarities >= bounds[:, None]
+        for i in np.flatnonzero(chosen.sum(axis=1) > MOST * effort):
+            chosen[i] = False
+            chosen[i, rest_of(similarities[i], first[i], bounds[i], effort)] = True
+        counts = chosen.sum(axis=1)
+        if counts.any():
+            query, cell = chosen.nonzero()
+            rest = np.full((len(queries), int(counts.max())), -1, dtype=np.int64)
+            rest[query, np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)] = cell
+            more, others = self._found(queries, k + MARGIN, rest)
+            scores, rows = np.concatenate([scores, more], axis=1), np.concatenate([rows, others], axis=1)
+            rows = np.take_along_axis(rows, nearest_cells(scores, k + MARGIN), axis=1)
+        for i, (found, some) in zip(lacking, alone, strict=True):
+            rows[i] = some[nearest_cells(found[None], k + MARGIN)[0]]
+        return rows
+
+    def _search(self, queries: Vectors, cells: Rows, scores: Similarities, rows: Rows) -> None:
+        """Find the best rows of some cells, and their similarities, best first, padded with −1.
+
+        The number of cells is a search parameter of the library, and making one takes as long as searching ten cells:
+        so cells are padded to a power of two.
+
+        Args:
+            queries: (n_queries, dim).
+            cells: (n_queries, m) or for one query (m,); −1: none.
+            scores, rows: where the results go, (n_queries, width) or for one query (width,).
+        """
+        faiss, m = self._faiss, cells.shape[-1]
+        padded_width = 1 << (m - 1).bit_length()
+        parameters = self._parameters.get(padded_width)
+        if parameters is None:
+            parameters = self._parameters[padded_width] = faiss.SearchParametersIVF(nprobe=padded_width)
+        padded = np.empty((len(queries), padded_width), dtype=np.int64)
+        padded[:, :m] = cells
+        padded[:, m:] = -1
+        unused = np.zeros((len(queries), padded_width), dtype=np.float32)  # of codes by residual only
+        pointer = faiss.swig_ptr
+        self._index.search_preassigned_c(
+            len(queries),
+            pointer(queries),
+            scores.shape[-1],
+            pointer(padded),
+            pointer(unused),
+            pointer(scores),
+            pointer(rows),
+            False,
+            parameters,
+        )
+
+    def _found(self, queries: Vectors, k: int, cells: Rows) -> tuple[Similarities, Rows]:
+        """Like `_search`, in new arrays."""
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        rows = np.empty((len(queries), k), dtype=np.int64)
+        self._search(queries, cells, scores, rows)
+        return scores, rows

@@ -24,7 +24,7 @@ GATHER_ROWS = 1 << 16
 """Number of rows of an index from which rows of filters are gathered; before, that saves little."""
 EXACT_USES = 2
 """Queries from which rows are gathered for exact searches, which gather them each time otherwise."""
-ROWS_PER_USE = 1000
+ROWS_PER_USE = 500
 """Rows whose gathering in inverted lists costs at most what one search saves thereby."""
 
 
@@ -72,20 +72,24 @@ class MainPart:
             parts = [queries[start : start + batch] for start in range(0, len(queries), batch)]
             results = [self.nearest(part, k, mask) for part in parts]
             return np.concatenate([rows for rows, _ in results]), np.concatenate([cosines for _, cosines in results])
-        effort = approximate.effort_for(rank)
+        effort, matrix = approximate.effort_for(rank), self.main.matrix
         if mask is None:
             candidates = approximate.candidates(queries, fetch, effort)
         elif (gathered := self._in_lists(approximate, mask, len(queries))) is not None:
             candidates = candidates_of(gathered, mask, queries, k, effort)
+        elif (found := approximate.filtered(matrix, queries, k, effort, mask.mask)) is not None:
+            return self._completed(queries, k, mask, *found)
         else:
-            candidates = _filtered(approximate, queries, fetch, k, effort, mask)
-        return self._completed(queries, k, mask, *rescore(self.main.matrix, queries, candidates, k))
+            candidates = approximate.candidates(queries, fetch, effort)
+            # Row −1 reads the last one, and stays −1 either way.
+            candidates = np.where(mask.mask[candidates], candidates, -1)
+        return self._completed(queries, k, mask, *rescore(matrix, queries, candidates, k))
 
     def _completed(
         self, queries: Vectors, k: int, mask: PackedMask | None, rows: Rows, similarities: Similarities
     ) -> tuple[Rows, Similarities]:
         """Results of `rescore`, with those of exact searches where they are too few."""
-        if rows.shape[1] == k and (len(rows) == 1 or not bool((rows[:, -1] < 0).any())):
+        if rows.shape[1] == k and not bool((rows[:, -1] < 0).any()):
             return rows, similarities
         incomplete = np.ones(len(rows), dtype=np.bool_) if rows.shape[1] < k else rows[:, -1] < 0
         rows, similarities = padded(rows, similarities, k)
@@ -128,15 +132,6 @@ def candidates_of(gathered: Gathered, mask: PackedMask, queries: Vectors, k: int
     if len(added):
         candidates = np.concatenate([candidates, np.broadcast_to(added, (len(queries), len(added)))], axis=1)
     return candidates
-
-
-def _filtered(approximate: Approximate, queries: Vectors, fetch: int, k: int, effort: int, mask: PackedMask) -> Rows:
-    """Allowed rows near each query: by an index that filters while it searches, else by fetching more of them."""
-    filtered = approximate.filtered_candidates(queries, k, effort, mask)
-    if filtered is not None:
-        return filtered
-    candidates = approximate.candidates(queries, fetch, effort)
-    return np.where(mask.mask[candidates], candidates, -1)  # row −1 reads the last one, and stays −1 either way
 
 
 def padded(rows: Rows, similarities: Similarities, k: int) -> tuple[Rows, Similarities]:

@@ -28,10 +28,12 @@ class PackedMask:
     Attributes:
         mask: (n,) bool.
         words: (⌈n/64⌉,), row i is bit i mod 64 of word i // 64; bits from n on are 0.
+        counted: number of rows allowed, if that is known.
     """
 
     mask: Mask
     words: Words
+    counted: int | None = None
 
     @classmethod
     def of(cls, mask: Mask) -> PackedMask:
@@ -44,7 +46,11 @@ class PackedMask:
     @cached_property
     def count(self) -> int:
         """Number of rows allowed."""
-        return int(np.bitwise_count(self.words).sum(dtype=np.int64))
+        return self.counted if self.counted is not None else int(np.bitwise_count(self.words).sum(dtype=np.int64))
+
+    def sharing(self, words: Words, count: int) -> PackedMask:
+        """The same mask with these words, where they are equal: so it is known by the object."""
+        return PackedMask(self.mask, words, count) if np.array_equal(self.words, words) else self
 
 
 def differing_rows(words: Words, others: Words, most: int) -> Items | None:

@@ -78,7 +78,7 @@ def nearest_rows(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None =
             rows[part, :n_best], similarities[part, :n_best] = result
             continue
         for i in range(part.start, part.stop):
-            scores = _scores(vectors, queries[i], chosen)
+            scores = similarities_of(vectors, queries[i], chosen)
             if penalty is not None:
                 scores += penalty
             best = top_n(scores, n_best)
@@ -152,7 +152,7 @@ def nothing_found(n_queries: int, width: int) -> Found:
     return Found(np.full(shape, -1, dtype=np.int64), np.full(shape, np.nan, dtype=np.float32))
 
 
-def _scores(vectors: Vectors, query: Vectors, chosen: Rows | None) -> Similarities:
+def similarities_of(vectors: Vectors, query: Vectors, chosen: Rows | None) -> Similarities:
     """Similarities of all rows or of the chosen ones, in their order."""
     scores = np.empty(len(vectors) if chosen is None else len(chosen), dtype=np.float32)
     if chosen is None:

@@ -25,7 +25,7 @@ from matinee.indexes.exact import ExactIndex
 from matinee.indexes.filter_cache import FilterCache
 from matinee.indexes.kinds import build_approximate
 from matinee.indexes.main_search import MainPart
-from matinee.indexes.packed_mask import FrozenMasks, PackedMask
+from matinee.indexes.packed_mask import FrozenMasks, PackedMask, Words
 from matinee.indexes.scoring import Rows, Similarities
 from matinee.indexes.storage import write_index
 
@@ -104,6 +104,8 @@ class UpdatableIndex:
         self._recipe = recipe or Recipe()
         self._filters = FilterCache() if filters is None else filters
         self._frozen = FrozenMasks()
+        self._last: tuple[Words, int] | None = None
+        """Bits and number of rows of the last mask that was read; the next is often equal."""
         self._state = _State(MainPart(main, approximate, self._filters), None, _empty(main.dim), len(main))
         self._changes = threading.Lock()
 
@@ -181,7 +183,11 @@ class UpdatableIndex:
 
         def pack() -> PackedMask:
             mask = state.main.mask(allowed)
-            return PackedMask.of(mask if alive is None else mask & alive)
+            packed, last = PackedMask.of(mask if alive is None else mask & alive), self._last
+            if last is not None:
+                packed = packed.sharing(*last)
+            self._last = packed.words, packed.count
+            return packed
 
         return self._frozen.packed(allowed, state.part, alive, pack)
 

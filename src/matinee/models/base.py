@@ -118,7 +118,7 @@ class Subset:
     So what a model makes for it is found again.
 
     Attributes:
-        mask: (n_items,), read-only.
+        mask: (n_items,), read-only. Those of filters are of `indexes.frozen_mask`, so that an index knows them again.
     """
 
     mask: NDArray[np.bool_]

@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from matinee.data.catalog import Catalog
 from matinee.engine.catalog_cache import PerCatalog
 from matinee.engine.filters.evaluate import Filter
+from matinee.indexes.base import frozen_mask
 from matinee.models.base import Subset
 
 if TYPE_CHECKING:
@@ -47,10 +48,9 @@ class Subsets:
         if parsed:
             mask = parsed.mask(catalog, stats.for_filters() if reads else None)
             mask &= catalog.active
-            mask.setflags(write=False)
         else:
             mask = catalog.active
-        subset = Subset(mask)
+        subset = Subset(frozen_mask(mask))
         with self._lock:
             self._made[parsed] = ref(stats) if reads else None, subset
         return subset

@@ -59,7 +59,7 @@ def search(
     check_n(n, view.settings.max_n)
     if len(text) > MAX_QUERY:
         raise InvalidInputError(f"The search text has {len(text)} characters.", f"Use {MAX_QUERY} at most.")
-    return _Search(view, encoders, text, n, view.allowed(filter)).answer(by, plain)
+    return _Search(view, encoders, text, n, view.subset(filter).mask).answer(by, plain)
 
 
 class _Search:
@@ -137,9 +137,9 @@ class _Search:
         wish = read_wish(self.text, self._person, self._values)
         if wish is None:
             return None
-        allowed = self.allowed & self.view.allowed(wish.filter)
+        allowed = self.allowed & self.view.subset(wish.filter).mask
         if not allowed.any() and (wish := without_nations(wish)):  # few data know where all films are from
-            allowed = self.allowed & self.view.allowed(wish.filter)
+            allowed = self.allowed & self.view.subset(wish.filter).mask
         if wish is None or not allowed.any():
             return None
         found: list[Fused] = []
@@ -162,7 +162,7 @@ class _Search:
         name = liked(self.text)
         if name is None or any(hit.how in (EXACT, PREFIX) for hit in titles[:1]):
             return None
-        seeds = self.titles.find(name, self.view.allowed(), self.weight, 1)
+        seeds = self.titles.find(name, self.view.subset().mask, self.weight, 1)
         if not seeds or (seeds[0].how not in (EXACT, PREFIX) and seeds[0].alike < SURELY_ALIKE):
             return None
         movie = self.view.catalog.movie(seeds[0].row)
@@ -248,7 +248,7 @@ def find_people(view: RequestView, text: str, *, n: int, filter: str, films: int
     check_n(n, view.settings.max_n)
     if len(text) > MAX_QUERY:
         raise InvalidInputError(f"The name has {len(text)} characters.", f"Use {MAX_QUERY} at most.")
-    allowed, weight = view.allowed(filter), popularity(view)
+    allowed, weight = view.subset(filter).mask, popularity(view)
     index = people_of(view.catalog, view.snapshot.catalog)
     titles, years = view.catalog.columns("title", "year")
     ids = view.catalog.column("movie_id")
