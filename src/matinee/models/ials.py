@@ -47,7 +47,7 @@ START_SHARE = 0.25
 REFIT_SWEEPS = 3
 """Sweeps from the factors of an earlier state of the data, at most."""
 
-COMPILER_BYTES = 160 << 20
+COMPILER_BYTES = 192 << 20
 """What importing Numba and compiling the kernel takes, from above."""
 
 Solver = Literal["exact", "blocks", "cg"]
@@ -118,8 +118,8 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     The ridge is λ(n + α·N)^ν for a user or movie of n ratings and N of the other side (Rendle et al. 2021,
     "Revisiting the Performance of iALS"). Rows are solved for exactly, by blocks of factors (Rendle et al. 2021,
     "iALS++: Speeding up Matrix Factorization with Subspace Optimization"), or by a step of preconditioned conjugate
-    gradients (Takács, Pilászy, Tikk 2011), or several, from where the sweep before ended. A history is folded in by one ridge solve,
-    exactly. NaN for unrated movies.
+    gradients (Takács, Pilászy, Tikk 2011), or several, from where the sweep before ended. A history is folded in by
+    one ridge solve, exactly. NaN for unrated movies.
 
     Examples:
         >>> model = matinee.ImplicitALS(n_factors=8).fit(dataset)
