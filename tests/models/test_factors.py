@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from matinee.models import ImplicitALS, Query, Stars, ials
 from matinee.models import factorization as module
-from matinee.models.factorization import batch_pool, principal_directions, ridge_descend, ridge_solve
+from matinee.models.factorization import Shared, batch_pool, principal_directions, ridge_descend, ridge_solve
 from support import make_dataset, random_dataset
 
 
@@ -53,21 +54,94 @@ def _systems(seed: int, n: int = 37, k: int = 11, d: int = 6) -> tuple[Any, ...]
     return matrix, features, ridge, base, pull, expected
 
 
+def _descend(systems: tuple[Any, ...], start: Any, **options: Any) -> Any:
+    """`ridge_descend` for what `_systems` makes."""
+    matrix, features, ridge, base, pull, _ = systems
+    counts = np.bincount(matrix.indices, minlength=len(features))
+    entries = (matrix.indptr, matrix.indices, matrix.data)
+    with batch_pool() as pool:
+        shared = Shared.of(features, base, counts, pool)
+        return ridge_descend(*entries, shared, ridge, pool, start, pull=pull, **options)
+
+
 def test_conjugate_gradients_reach_the_solution() -> None:
     """In as many steps as there are unknowns; fewer come nearer, and the start is left alone."""
-    matrix, features, ridge, base, pull, expected = _systems(3)
-    entries = (matrix.indptr, matrix.indices, matrix.data)
+    systems = _systems(3)
+    matrix, expected = systems[0], systems[-1]
     start = np.zeros(expected.shape, dtype=np.float32)
     rated = np.diff(matrix.indptr) > 0
-    with batch_pool() as pool:
-        far = ridge_descend(*entries, features, ridge, pool, base, start, pull=pull, steps=2)
-        near = ridge_descend(*entries, features, ridge, pool, base, start, pull=pull, steps=12)
-        again = ridge_descend(*entries, features, ridge, pool, base, near, pull=pull, steps=1)
+    far, near = _descend(systems, start, steps=2), _descend(systems, start, steps=12)
+    again = _descend(systems, near, steps=1)
     assert not start.any()
     np.testing.assert_allclose(near[rated], expected[rated], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(again[rated], expected[rated], rtol=1e-3, atol=1e-4)
     errors = [float(np.linalg.norm(found[rated] - expected[rated])) for found in (start, far, near)]
     assert errors[0] > errors[1] > errors[2]
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_features_in_groups_and_any_number_of_threads_make_no_difference(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups change the order of no sum but that of a row's entries; threads change nothing at all."""
+    systems = _systems(5, n=300, k=90, d=16)
+    start = np.random.default_rng(0).normal(size=systems[-1].shape).astype(np.float32)
+    whole = _descend(systems, start, steps=steps)
+    monkeypatch.setattr(module, "WORKERS", 5)
+    np.testing.assert_array_equal(_descend(systems, start, steps=steps), whole)
+    monkeypatch.setattr(module, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(module, "GROUP_BYTES", 4 * 16 * 7)  # 7 features: thirteen groups
+    grouped = _descend(systems, start, steps=steps)
+    np.testing.assert_allclose(grouped, whole, rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(module, "WORKERS", 1)
+    np.testing.assert_array_equal(_descend(systems, start, steps=steps), grouped)
+
+
+def test_columns_of_a_row_need_no_order_where_features_are_taken_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, *rest = _systems(6, n=50, k=40)
+    start = np.zeros(rest[-1].shape, dtype=np.float32)
+    whole = _descend((matrix, *rest), start, steps=2)
+    reversed_rows = np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in pairwise(matrix.indptr)])
+    shuffled = sp.csr_matrix((matrix.data[reversed_rows], matrix.indices[reversed_rows], matrix.indptr), matrix.shape)
+    monkeypatch.setattr(module, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(module, "GROUP_BYTES", 4 * 6 * 10)
+    np.testing.assert_allclose(_descend((shuffled, *rest), start, steps=2), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_one_step_comes_as_near_as_three_without_a_preconditioner() -> None:
+    """Features of very different sizes, as those of a start are: the reason why one step is enough."""
+    matrix, features, ridge, _, pull, _ = _systems(7, n=200, k=60, d=12)
+    features = features * np.float32(2.0) ** -np.arange(12, dtype=np.float32)
+    base = np.float32(0.5) * (features.T @ features)
+    found = _descend((matrix, features, ridge, base, 0 * pull, None), np.zeros((200, 12), np.float32), steps=1)
+
+    def error(rows: Any) -> float:
+        """Squares of what is missing, as the systems measure them."""
+        total = 0.0
+        for row in range(200):
+            own = slice(matrix.indptr[row], matrix.indptr[row + 1])
+            f = features[matrix.indices[own]].astype(np.float64)
+            left = f.T @ f + base + np.eye(12) * ridge[row]
+            rest = rows[row] - np.linalg.solve(left, f.T @ matrix.data[own])
+            total += float(rest @ left @ rest)
+        return total
+
+    plain = np.zeros((200, 12))
+    for row in range(200):
+        own = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        f = features[matrix.indices[own]].astype(np.float64)
+        left = f.T @ f + base + np.eye(12) * ridge[row]
+        rest = f.T @ matrix.data[own]
+        direction = rest.copy()
+        for _ in range(3):
+            length = rest @ rest
+            if length == 0:
+                break
+            step = length / (direction @ left @ direction)
+            plain[row] += step * direction
+            rest = rest - step * left @ direction
+            direction = rest + rest @ rest / length * direction
+    assert error(found) < error(plain)
 
 
 def test_block_by_block_reaches_the_solution() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +19,12 @@ from matinee.models.work_shares import WORKERS, row_cuts
 
 BATCH_CELLS = 1 << 20
 """Rows are solved in batches whose padded features hold about this many float32 values."""
+TURN_ROWS = 4096
+"""Rows that are turned into other coordinates at a time."""
+WHOLE_BYTES = 20 << 20
+"""Features of so many bytes are near enough in a last cache to descend with all at once; more are taken in groups."""
+GROUP_BYTES = 4 << 20
+"""A group of features: near a core's own cache, and of more than a few entries of a row."""
 
 Floats = NDArray[np.float32]
 
@@ -104,41 +110,102 @@ def ridge_solve(
     return solution
 
 
+class Shared(NamedTuple):
+    """What all rows of a half sweep share, in coordinates in which it is diagonal.
+
+    Attributes:
+        turn: orthogonal, (d, d): a row w has coordinates w @ turn.
+        spectrum: the diagonal of turnᵀ·base·turn, (d,).
+        features: f @ turn, (k, d).
+        typical: mean of the squares of the entries' features, (d,).
+    """
+
+    turn: Floats
+    spectrum: Floats
+    features: Floats
+    typical: Floats
+
+    @classmethod
+    def of(cls, features: Floats, base: Floats, counts: NDArray[np.integer[Any]], pool: ThreadPoolExecutor) -> Self:
+        """That of some features.
+
+        Args:
+            features: float32, (k, d).
+            base: symmetric, positive semidefinite, (d, d): see `ridge_solve`.
+            counts: entries of each feature, (k,).
+            pool: threads, from `batch_pool`.
+        """
+        values, vectors = np.linalg.eigh(base.astype(np.float64))
+        turn = vectors.astype(np.float32)
+        turned, shares = np.empty_like(features), (counts / max(int(counts.sum()), 1)).astype(np.float32)
+
+        def part(first: int) -> Floats:
+            own = slice(first, first + TURN_ROWS)
+            turned[own] = features[own] @ turn
+            squares: Floats = shares[own] @ np.square(turned[own])
+            return squares
+
+        typical = sum(pool.map(part, range(0, len(features), TURN_ROWS)), np.zeros(len(base), dtype=np.float32))
+        return cls(turn, np.maximum(values, 0).astype(np.float32), turned, typical)
+
+
 def ridge_descend(
     indptr: NDArray[np.integer[Any]],
     indices: NDArray[np.integer[Any]],
     targets: Floats,
-    features: Floats,
+    shared: Shared,
     ridge: Floats,
     pool: ThreadPoolExecutor,
-    base: Floats,
     start: Floats,
     *,
     pull: Floats | None = None,
-    steps: int = 3,
+    steps: int = 1,
 ) -> Floats:
     """What `ridge_solve` solves, nearly: some steps of conjugate gradients from `start`, which is not changed.
 
     Takács, Pilászy, Tikk 2011, "Applications of the conjugate gradient method for implicit feedback collaborative
-    filtering". Needs Numba.
+    filtering"; here preconditioned by the diagonal, where `base` is diagonal. Needs Numba.
 
     Args:
+        shared: base and features.
         ridge: float32, (n,).
         start: float32, (n, d).
         steps: of the descent.
     """
-    from matinee.models.conjugate_gradient import BLOCK_ROWS, descend_rows
+    from matinee.models.conjugate_gradient import descend_rows
 
     n, d = start.shape
-    solution = start.copy()
-    pull = np.zeros((0, d), dtype=np.float32) if pull is None else pull
-    # More shares than threads, of about as many entries each: whoever is done early takes another.
-    shares = min(8 * WORKERS, max(n // BLOCK_ROWS, 1))
+    features, solution = shared.features, np.empty((n, d), dtype=np.float32)
+    pulls = np.zeros((0, d), dtype=np.float32) if pull is None else pull @ shared.turn
+    group = GROUP_BYTES // (4 * d) if features.nbytes > WHOLE_BYTES else len(features)
+
+    # In parts that do not depend on the number of threads, as sums of BLAS depend on the parts.
+    def turn(rows: Floats, by: Floats) -> None:
+        def part(first: int) -> None:
+            solution[first : first + TURN_ROWS] = rows[first : first + TURN_ROWS] @ by
+
+        list(pool.map(part, range(0, n, TURN_ROWS)))
 
     def descend(span: tuple[int, int]) -> None:
-        descend_rows(*span, indptr, indices, targets, features, base, ridge, pull, steps, solution)
+        descend_rows(
+            *span,
+            indptr,
+            indices,
+            targets,
+            features,
+            shared.spectrum,
+            shared.typical,
+            ridge,
+            pulls,
+            steps,
+            max(group, 1),
+            solution,
+        )
 
-    list(pool.map(descend, pairwise(row_cuts(indptr, shares))))
+    turn(start, shared.turn)
+    # More shares than threads, of about as many entries each: whoever is done early takes another.
+    list(pool.map(descend, pairwise(row_cuts(indptr, min(8 * WORKERS, max(n, 1))))))
+    turn(solution, np.ascontiguousarray(shared.turn.T))
     return solution
 
 

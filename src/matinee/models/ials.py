@@ -20,6 +20,7 @@ from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, 
 from matinee.models.cholesky import solve
 from matinee.models.factorization import (
     Floats,
+    Shared,
     batch_pool,
     principal_directions,
     ridge_descend,
@@ -46,7 +47,7 @@ START_SHARE = 0.25
 REFIT_SWEEPS = 3
 """Sweeps from the factors of an earlier state of the data, at most."""
 
-COMPILER_BYTES = 160 << 20
+COMPILER_BYTES = 192 << 20
 """What importing Numba and compiling the kernel takes, from above."""
 
 Solver = Literal["exact", "blocks", "cg"]
@@ -90,7 +91,7 @@ class ImplicitALSConfig(ModelConfig):
         "from 500,000 ratings on cg where Numba is installed.",
     )
     block_size: int = Field(64, ge=1, le=4096, description="Factors solved for at a time by blocks.")
-    steps: int = Field(3, ge=1, le=100, description="Conjugate gradients for each row in each sweep.")
+    steps: int = Field(1, ge=1, le=100, description="Conjugate gradients for each row in each sweep.")
     weighting: Weighting = Field("binary", description="Target in training: 1, or stars / highest stars.")
     feedback: Feedback = Field(
         "signed", description="Target when folding in: −½ disliked to 1 loved, or as in training."
@@ -116,9 +117,9 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     The ridge is λ(n + α·N)^ν for a user or movie of n ratings and N of the other side (Rendle et al. 2021,
     "Revisiting the Performance of iALS"). Rows are solved for exactly, by blocks of factors (Rendle et al. 2021,
-    "iALS++: Speeding up Matrix Factorization with Subspace Optimization"), or by a few steps of conjugate gradients
-    (Takács, Pilászy, Tikk 2011), which start where the sweep before ended. A history is folded in by one ridge solve,
-    exactly. NaN for unrated movies.
+    "iALS++: Speeding up Matrix Factorization with Subspace Optimization"), or by a step of preconditioned conjugate
+    gradients (Takács, Pilászy, Tikk 2011), or several, from where the sweep before ended. A history is folded in by
+    one ridge solve, exactly. NaN for unrated movies.
 
     Examples:
         >>> model = matinee.ImplicitALS(n_factors=8).fit(dataset)
@@ -189,19 +190,20 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         solver = "exact" if current_device() else config.solver or default_solver(matrix.nnz)
         if solver == "cg":
             need("numba", "Conjugate gradients", "train")
-        movies, sweeps = start(), min(REFIT_SWEEPS, config.iterations)
-        if movies is None:
-            movies = self._start(matrix) if solver == "cg" else principal_directions(matrix, self._width)
-            sweeps = config.iterations
-        users = np.zeros((matrix.shape[0], self._width), dtype=np.float32)
-        by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
-        by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
+        of_users, of_movies = np.diff(matrix.indptr), np.diff(turned.indptr)
+        by_user = self._ridge(of_users, matrix.shape[1])
+        by_item = self._ridge(of_movies, matrix.shape[0])
         prior = self._prior_of(dataset, by_item)
         pull = None
         with batch_pool() as pool:
+            movies, sweeps = start(), min(REFIT_SWEEPS, config.iterations)
+            if movies is None:
+                movies = self._start(matrix) if solver == "cg" else principal_directions(matrix, self._width)
+                sweeps = config.iterations
+            users = np.zeros((matrix.shape[0], self._width), dtype=np.float32)
             for sweep in range(sweeps):
-                users = self._solve(solver, matrix, movies, by_user, users, pool)
-                movies = self._solve(solver, turned, users, by_item, movies, pool, pull)
+                users = self._solve(solver, matrix, movies, of_movies, by_user, users, pool)
+                movies = self._solve(solver, turned, users, of_users, by_item, movies, pool, pull)
                 pull = None if prior is None else by_item[:, None] * prior(movies)
                 progress("ials: sweeps", (sweep + 1) / sweeps)
         self._set(movies)
@@ -230,6 +232,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         solver: Solver,
         matrix: sp.csr_matrix,
         others: Floats,
+        counts: NDArray[np.integer[Any]],
         ridge: Floats,
         start: Floats,
         pool: ThreadPoolExecutor,
@@ -238,6 +241,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         """Factors of the rows of a matrix, (n, d), those of its columns fixed.
 
         Args:
+            counts: entries of each of these, (k,).
             ridge: (n,).
             start: (n, d), the factors of the sweep before.
             pull: (n, d), added to the right sides.
@@ -245,8 +249,8 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         base = np.float32(self._alpha) * (others.T @ others)
         entries = (matrix.indptr, matrix.indices, matrix.data)
         if solver == "cg":
-            steps = self.config.steps
-            return ridge_descend(*entries, others, ridge, pool, base, start, pull=pull, steps=steps)
+            shared = Shared.of(others, base, counts, pool)
+            return ridge_descend(*entries, shared, ridge, pool, start, pull=pull, steps=self.config.steps)
         block = self.config.block_size if solver == "blocks" else None
         wide = np.broadcast_to(ridge[:, None], start.shape)
         return ridge_solve(*entries, others, wide, pool, base, pull=pull, start=start, block=block)

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee._util.progress import Progress
-from matinee.models.factorization import Floats, ridge_descend, ridge_solve
+from matinee.models.factorization import Floats, Shared, batch_pool, ridge_descend, ridge_solve
 from matinee.models.ials import LARGE, START_SHARE, ImplicitALSConfig, default_solver, ridge_of, settings_for
 from matinee.models.truncated_svd import ITERATIONS, OVERSAMPLING, mixed
 from matinee.spark.blocks import Block, on_disk, summed
@@ -85,9 +85,12 @@ def fit_factors(
     sides = on_disk(weighted.map(by_user)), on_disk(by_movie)
     users = np.zeros((n_users, width), dtype=np.float32)
     try:
+        of_users = np.zeros(n_users, dtype=np.int64)
+        for first, sizes in sides[0].map(lambda side: (side.first, np.diff(side.indptr))).collect():
+            of_users[first : first + len(sizes)] = sizes
         for sweep in range(config.iterations):
-            users = _half(sides[0], movies, users, alpha, solver, config)
-            movies = _half(sides[1], users, movies, alpha, solver, config)
+            users = _half(sides[0], movies, counts, users, alpha, solver, config)
+            movies = _half(sides[1], users, of_users, movies, alpha, solver, config)
             progress("ials: sweeps", 0.1 + 0.9 * (sweep + 1) / config.iterations)
     finally:
         for side in sides:
@@ -104,19 +107,27 @@ def _scaled(top: float) -> Callable[[Block], Block]:
 
 
 def _half(
-    side: RDD[Side], others: Floats, start: Floats, alpha: float, solver: str, config: ImplicitALSConfig
+    side: RDD[Side],
+    others: Floats,
+    counts: NDArray[np.int64],
+    start: Floats,
+    alpha: float,
+    solver: str,
+    config: ImplicitALSConfig,
 ) -> Floats:
-    """New factors of a side, (n, d), those of the other fixed."""
+    """New factors of a side, (n, d), those of the other, (k, d) with (k,) ratings, fixed."""
     base = np.float32(alpha) * (others.T @ others)
     context = side.context
-    fixed, before = context.broadcast(others), context.broadcast(start)
+    with batch_pool() as threads:
+        shared = context.broadcast(Shared.of(others, base, counts, threads) if solver == "cg" else None)
+    fixed, before = context.broadcast(None if solver == "cg" else others), context.broadcast(start)
 
     def solve(rows: Side) -> tuple[int, Floats]:
         own = before.value[rows.first : rows.first + len(rows.ridge)]
         entries = (rows.indptr, rows.indices, rows.values)
         with ThreadPoolExecutor(1) as pool:
             if solver == "cg":
-                return rows.first, ridge_descend(*entries, fixed.value, rows.ridge, pool, base, own, steps=config.steps)
+                return rows.first, ridge_descend(*entries, shared.value, rows.ridge, pool, own, steps=config.steps)
             block = config.block_size if solver == "blocks" else None
             wide = np.broadcast_to(rows.ridge[:, None], own.shape)
             return rows.first, ridge_solve(*entries, fixed.value, wide, pool, base, start=own, block=block)
@@ -127,6 +138,7 @@ def _half(
             result[first : first + len(found)] = found
         return result
     finally:
+        shared.destroy()
         fixed.destroy()
         before.destroy()
 
