@@ -1,11 +1,12 @@
 """A server over a snapshot of any size: start, memory, lists a second with p50 and p99, ratings written while serving.
 
-    python benchmarks/scale_serving.py HOME [--seconds 10] [--batch 100] [--workers 2]
+    python benchmarks/scale_serving.py HOME [--seconds 10] [--batch 100] [--rate 2000] [--workers 2]
 
 HOME is the folder of data (`MATINEE_DATA_DIR`) of a training, for instance of `scale.py train FOLDER --home HOME`. One
 worker, ready answers turned off: every list is scored, ranked and rendered. Latencies are those of an open loop at half
 of the rate of a closed one, as in `serving.py`. Ratings are written by four connections, `--batch` of one user at a
-time, first alone and then while lists are asked for at that half rate; each is durable when it is answered. At the end
+time, first alone, then while lists are asked for at that half rate, as fast as they are stored and at `--rate`; each is
+durable when it is answered. At the end
 several workers are started (`--workers`; 1: none); the time of their first list, and what memory each has for itself
 after lists, are printed, and that of the process that they are forked from where there is one (it has children). The
 package is compiled to bytecode before, as an installed one is.
@@ -110,11 +111,21 @@ def processors(pid: int) -> float:
 
 
 def write(
-    port: int, users: list[str], movies: list[str], batch: int, stop: threading.Event, place: int, counts: list[int]
+    port: int,
+    users: list[str],
+    movies: list[str],
+    batch: int,
+    rate: float,
+    stop: threading.Event,
+    place: int,
+    counts: list[int],
 ) -> None:
-    """Write ratings on one connection until told to stop."""
+    """Write ratings on one connection until told to stop: so many a second, 0: as fast as they are stored."""
     connection, random = http.client.HTTPConnection("127.0.0.1", port, timeout=60), Random(place)
+    start = time.perf_counter()
     while not stop.is_set():
+        if rate:
+            time.sleep(max(start + counts[place] / rate - time.perf_counter(), 0))
         user = random.choice(users)
         rows = [{"user_id": user, "movie_id": movie, "rating": 4.0} for movie in random.sample(movies, batch)]
         connection.request("POST", "/v1/ratings", json.dumps(rows), {"content-type": "application/json"})
@@ -126,11 +137,11 @@ def write(
 
 
 class Writers:
-    """Connections that write while the block runs."""
+    """Connections that write while the block runs, `rate` ratings a second (0: as fast as they are stored)."""
 
-    def __init__(self, port: int, users: list[str], movies: list[str], batch: int) -> None:
+    def __init__(self, port: int, users: list[str], movies: list[str], batch: int, rate: float = 0) -> None:
         self.stop, self.counts = threading.Event(), [0] * WRITERS
-        given = port, users, movies, batch, self.stop
+        given = port, users, movies, batch, rate / WRITERS, self.stop
         self.threads = [threading.Thread(target=write, args=(*given, n, self.counts)) for n in range(WRITERS)]
 
     def __enter__(self) -> Writers:
@@ -165,12 +176,14 @@ async def measure(server: Server, users: list[str], movies: list[str], options: 
     )
     with Writers(server.port, users, movies, options.batch) as alone:
         await asyncio.sleep(options.seconds)
-    with Writers(server.port, users, movies, options.batch) as beside:
-        found = await load.paced(rate / 2, options.seconds)
-    print(
-        f"ratings written: {alone.rate:,.0f} a second alone, {beside.rate:,.0f} beside lists at {rate / 2:,.0f} a "
-        f"second, those {shown(found)}; {memory(server.process.pid)}"
-    )
+    print(f"ratings written: {alone.rate:,.0f} a second alone")
+    for wanted in (0, options.rate):
+        with Writers(server.port, users, movies, options.batch, wanted) as beside:
+            found = await load.paced(rate / 2, options.seconds)
+        print(
+            f"ratings written: {beside.rate:,.0f} a second beside lists at {rate / 2:,.0f} a second, those "
+            f"{shown(found)}; {memory(server.process.pid)}"
+        )
 
 
 def main() -> None:
@@ -178,6 +191,7 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=2000)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     compileall.compile_dir(Path(package.__file__).parent, quiet=1)

@@ -26,8 +26,8 @@ FEWEST, MOST = 4, 8
 """Requests that are begun together: a product with two or three vectors takes longer than one after another on some
 processors, and of more than eight the first would wait for long, while each takes little less."""
 
-THREADS = 4
-"""Threads beside other work."""
+THREADS = 2
+"""Threads beside other work: with four, lists and writes both were slower (docs/decisions/0030-batched-lists.md)."""
 
 T = TypeVar("T")
 

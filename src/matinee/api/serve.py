@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -39,6 +40,10 @@ ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 """More BLAS threads than one slow a loaded server down many times over; services read this before NumPy loads."""
+
+SWITCH_SECONDS = 0.0005
+"""Time after which a thread hands the interpreter's lock to one that waits for it, a tenth of Python's default: a list
+asks for it some three hundred times, and waited for threads that write each time."""
 
 Service = Literal["core", "vectors", "encoder", "recommender"]
 SERVICES: tuple[Service, ...] = get_args(Service)
@@ -101,6 +106,7 @@ def hash_early(settings: Settings) -> None:
 
 def _for_this_process(service: Service, settings: Settings) -> Application:
     """The application of a service that is all that this process does."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     if service != "encoder":
         hash_early(settings)
     app = create(service, settings)
