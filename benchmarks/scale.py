@@ -230,9 +230,10 @@ def main() -> None:
     else:
         results = []
         for ratings in options.ratings:
-            with tempfile.TemporaryDirectory() as folder:
-                Expansion(Seeds.read(options.seeds), round(ratings), options.movies, options.seed).write(Path(folder))
-                results.append(trained(Path(folder), options.address_space, not options.no_measure))
+            with tempfile.TemporaryDirectory() as root:
+                folder = Path(root) / "data"  # the steps' names have it
+                Expansion(Seeds.read(options.seeds), round(ratings), options.movies, options.seed).write(folder)
+                results.append(trained(folder, options.address_space, not options.no_measure))
             show(results[-1])
         show_growth(results)
 
