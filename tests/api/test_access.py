@@ -324,10 +324,10 @@ def test_every_worker_follows(trained: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(trained, tmp_path / "data"))
     with serving("core", Settings(data_dir=folder, workers=2), tmp_path / "log") as process:
 
-        def all_say(status: int, **headers: str) -> bool:
-            """Whether new connections, which the workers share, get this status."""
+        def all_say(*statuses: int, **headers: str) -> bool:
+            """Whether new connections, which the workers share, get one of these statuses."""
             url = process.url + "/v1/movies"
-            return all(httpx.get(url, headers=headers, trust_env=False).status_code == status for _ in range(12))
+            return all(httpx.get(url, headers=headers, trust_env=False).status_code in statuses for _ in range(12))
 
         assert all_say(200)
         key, text = new_key("app", "read")
@@ -335,7 +335,8 @@ def test_every_worker_follows(trained: Path, tmp_path: Path) -> None:
         wait_until(lambda: all_say(401))
         assert all_say(200, authorization=f"Bearer {text}")
         KeyFile(folder / "keys.json").revoke(key.id)
-        wait_until(lambda: all_say(401, authorization=f"Bearer {text}"))
+        # 429: one worker follows before the other, and counts what is asked meanwhile as guesses.
+        wait_until(lambda: all_say(401, 429, authorization=f"Bearer {text}"))
         assert all_say(401), "no key is left, and nothing is open"
 
 
