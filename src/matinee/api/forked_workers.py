@@ -97,9 +97,18 @@ class _Supervise:
     def __call__(self, sockets: list[socket]) -> None:
         supervisor = ForkingSupervisor(self.config, sockets, self.service)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        supervisor.run()
-        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-            raise SystemExit(STARTUP_FAILURE)
+        supervise(supervisor)
+
+
+def supervise(supervisor: Multiprocess) -> None:
+    """Run workers until the end is asked for.
+
+    Raises:
+        SystemExit: a worker failed at its start.
+    """
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise SystemExit(STARTUP_FAILURE)
 
 
 class ForkingSupervisor(Multiprocess):

@@ -221,11 +221,8 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
                 config = config_of(settings, service=service)
                 if forked_workers.AVAILABLE:
                     forked_workers.run(config, service)
-                    return
-                supervisor = Multiprocess(config, [config.bind_socket()])
-                supervisor.run()
-                if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-                    raise SystemExit(STARTUP_FAILURE)
+                else:
+                    forked_workers.supervise(Multiprocess(config, [config.bind_socket()]))
         finally:
             shutil.rmtree(Path(shared), ignore_errors=True)
             in_use.close()
